@@ -1,0 +1,57 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11, including the environments.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+EXPLAIN := .venv-explain
+UV := $(VENV)/bin/uv
+UV_VERSION := 0.9.0
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export UV_LINK_MODE ?= copy
+KEEP ?=
+
+.PHONY: help setup demo test lint typecheck format lock bench clean setup-test
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready $(EXPLAIN)/.ready ## create both environments
+
+$(VENV)/.ready: requirements/main.txt pyproject.toml
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q uv
+	$(UV) pip install -q --python $(VENV)/bin/python -r requirements/main.txt --overrides requirements/overrides.txt
+	$(UV) pip install -q --python $(VENV)/bin/python --no-deps -e .
+	touch $@
+
+$(EXPLAIN)/.ready: requirements/explain.txt pyproject.toml | $(VENV)/.ready
+	test -x $(EXPLAIN)/bin/python || $(PYTHON) -m venv $(EXPLAIN)
+	$(UV) pip install -q --python $(EXPLAIN)/bin/python -r requirements/explain.txt
+	$(UV) pip install -q --python $(EXPLAIN)/bin/python --no-deps -e .
+	touch $@
+
+demo: setup ## the main job: one model from real prices to a canary (KEEP=1 leaves the servers running)
+	$(VENV)/bin/arthaflow demo $(if $(KEEP),--keep,)
+
+lint: setup
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+typecheck: setup
+	$(VENV)/bin/mypy
+
+format: setup ## format the code
+	$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
+
+setup-test: ## install Chromium, which the browser tests drive (Debian package; needs root or sudo)
+	@command -v chromium >/dev/null || { SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq chromium >/dev/null; }
+
+test: setup setup-test lint typecheck ## lint, type check and every test
+	$(VENV)/bin/python -m pytest
+
+lock: ## compile requirements/ from the extras in pyproject.toml
+	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt --extra predictor --extra transformer --extra detector --extra explainer --extra train --extra pipelines --extra test -o requirements/main.txt
+	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra explain -o requirements/explain.txt
+	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra predictor -o requirements/predictor.txt
+	sed -i 's/+cpu//' requirements/*.txt
+
+clean: ## remove what runs leave behind (environments stay)
+	rm -rf .arthaflow build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""The training side of Arthaflow: plain Python first, thin Kubeflow wrappers last."""

@@ -1,0 +1,1 @@
+"""Sources, dataset builders, schemas and quality checks."""

@@ -1,0 +1,1 @@
+"""Metrics, walk-forward splits, baselines, statistical tests, gates, cards and plots."""

@@ -1,0 +1,173 @@
+"""ModelSpec: the one declaration of a model. Light on purpose: a spec imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from components.models.contract import Model
+
+
+@dataclass(frozen=True)
+class GateSpec:
+    """When a trained version may be promoted.
+
+    Attributes
+    ----------
+    metric : str
+        Primary metric, lower is better, as the evaluation names it.
+    alpha : float
+        Significance level of the test against the baseline.
+    max_rmse_ratio : float
+        Largest allowed RMSE relative to the baseline's (non-inferiority of the point forecast).
+    coverage_tolerance : float
+        Largest allowed distance of the first horizon's interval coverage from its nominal level, decimal.
+    max_loss_to_production : float
+        Largest allowed relative loss on ``metric`` against the version in production, decimal.
+    """
+
+    metric: str = "interval_score"
+    alpha: float = 0.05
+    max_rmse_ratio: float = 1.02
+    coverage_tolerance: float = 0.03
+    max_loss_to_production: float = 0.02
+
+
+@dataclass(frozen=True)
+class ExplainerSpec:
+    """How predictions of the model are explained.
+
+    ``kinds`` in order of preference; the first whose library is installed is the default. ``output`` and ``column`` select
+    the explained number; the explanation attributes its difference from the background mean.
+    """
+
+    kinds: tuple[str, ...] = ("kernel_shap", "anchor_tabular", "permutation_shap")
+    output: str = ""
+    column: str = ""
+    background_rows: int = 64
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class DriftSpec:
+    """How drift of the model's inputs is judged.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        ``tensor.column`` paths that are watched; empty for every column of the first tensor.
+    detectors : tuple of str
+        Of ``ks``, ``psi``, ``mmd`` (own) and ``alibi_ks``, ``alibi_mmd`` (optional environment).
+    alpha : float
+        Family-wise false alarm rate.
+    power : float
+        Wanted probability to detect a shift of ``effect``.
+    effect : float
+        Smallest Kolmogorov-Smirnov distance that matters, decimal.
+    psi_threshold : float
+        Population stability index above which a column has drifted.
+    """
+
+    columns: tuple[str, ...] = ()
+    detectors: tuple[str, ...] = ("ks", "psi", "alibi_ks", "alibi_mmd")
+    alpha: float = 0.05
+    power: float = 0.9
+    effect: float = 0.25
+    psi_threshold: float = 0.2
+
+
+@dataclass(frozen=True)
+class ServingSpec:
+    """Serving defaults, for local processes and for chart values."""
+
+    min_replicas: int = 1
+    max_replicas: int = 4
+    cpu: str = "1"
+    memory: str = "1Gi"
+    batching: bool = True
+    max_batch: int = 256
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class SloSpec:
+    """Service level objectives that the canary analysis holds a version to."""
+
+    p95_ms: float = 200.0
+    error_rate: float = 0.05
+    availability: float = 0.999
+    max_distribution_distance: float = 0.35
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The declaration of one model; everything else in the platform follows from it.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the catalogue, lower snake case; also the name on the inference protocol.
+    title, summary : str
+        For people: one line each.
+    owner : str
+        Team or person on call.
+    data_licence : str
+        Licence of the default data.
+    model, dataset : str
+        ``module:object`` of the :class:`~components.models.contract.Model` class and of the dataset builder; a leading dot
+        is relative to the model's own folder.
+    feature_service : str
+        Feast feature service that serves online requests; empty when requests always carry features.
+    runtime : str
+        Runtime family, which picks the predictor image.
+    outputs : tuple of str
+        ``(point, lower, upper)`` output tensors that evaluation compares with the target tensor ``target``.
+    target : str
+        Target tensor of the dataset, of shape (rows, len(horizons)).
+    horizons : tuple of str
+        Names of the target's columns.
+    coverage : float
+        Nominal coverage of the interval, decimal.
+    disclaimers : tuple of str
+        Sent with every prediction.
+    """
+
+    name: str
+    title: str
+    summary: str
+    owner: str
+    data_licence: str
+    model: str = ".model:Model"
+    dataset: str = ".data:build_dataset"
+    feature_service: str = ""
+    runtime: Literal["onnx", "xgboost", "numpy", "torch"] = "onnx"
+    task: Literal["forecast", "regression", "classification"] = "forecast"
+    target: str = "target"
+    horizons: tuple[str, ...] = ("target",)
+    outputs: tuple[str, ...] = ("prediction",)
+    coverage: float = 0.9
+    gate: GateSpec = field(default_factory=GateSpec)
+    explainer: ExplainerSpec = field(default_factory=ExplainerSpec)
+    drift: DriftSpec = field(default_factory=DriftSpec)
+    serving: ServingSpec = field(default_factory=ServingSpec)
+    slo: SloSpec = field(default_factory=SloSpec)
+    disclaimers: tuple[str, ...] = ()
+    package: str = field(default="", compare=False)
+    """Dotted package of the model's folder; the catalogue fills it in."""
+
+    @property
+    def room(self) -> str:
+        """Domain folder the model lives in, for example ``markets``."""
+        return self.package.split(".")[-2] if self.package else ""
+
+    def load_model_class(self) -> type[Model]:
+        """Import and return the model class."""
+        cls: type[Model] = self.resolve(self.model)
+        return cls
+
+    def resolve(self, reference: str) -> Any:
+        """Import ``module:object``; a leading dot is relative to the model's folder."""
+        module, _, name = reference.partition(":")
+        return getattr(import_module(module, self.package or None), name)

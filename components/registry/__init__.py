@@ -1,0 +1,1 @@
+"""Versions, lineage and the artifact store."""

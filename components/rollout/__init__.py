@@ -1,0 +1,1 @@
+"""Canary steps, analysis, promotion and rollback."""

@@ -1,0 +1,69 @@
+"""The typed settings of one Arthaflow process, read from ``ARTHAFLOW_*`` environment variables.
+
+The embedded defaults need no server and no cluster: everything lives under one folder, ``ARTHAFLOW_HOME``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one process.
+
+    Attributes
+    ----------
+    home : Path
+        Everything that a run leaves behind: artifacts, MLflow's database, Feast's stores, logs.
+    artifact_store : str
+        A folder, or ``s3://bucket/prefix``; empty means ``home/artifacts``.
+    s3_endpoint : str
+        ``http(s)://host:port`` of MinIO or another S3 service; needed with an ``s3://`` store.
+    s3_access_key, s3_secret_key : SecretStr
+        Credentials; ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY`` are used when these are empty.
+    s3_region : str
+        Region that is signed into S3 requests.
+    tracking_uri : str
+        MLflow tracking and registry; empty means SQLite in ``home``.
+    model_path : str
+        Extra folders with rooms of models, separated by the platform's path separator.
+    explain_python : str
+        Python of the optional Alibi environment; empty means ``.venv-explain`` beside the running environment.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ARTHAFLOW_", extra="ignore")
+
+    home: Path = Path(".arthaflow")
+    artifact_store: str = ""
+    s3_endpoint: str = ""
+    s3_access_key: SecretStr = SecretStr("")
+    s3_secret_key: SecretStr = SecretStr("")
+    s3_region: str = "us-east-1"
+    tracking_uri: str = ""
+    model_path: str = ""
+    explain_python: str = ""
+
+    @property
+    def root(self) -> Path:
+        """``home`` as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def store_uri(self) -> str:
+        """Where artifacts live: an ``s3://`` URI or an absolute folder."""
+        return self.artifact_store or str(self.root / "artifacts")
+
+    @property
+    def mlflow_uri(self) -> str:
+        """MLflow's tracking and registry URI."""
+        return self.tracking_uri or f"sqlite:///{self.root / 'mlflow.db'}"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()

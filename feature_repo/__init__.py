@@ -1,0 +1,1 @@
+"""Feast entities, sources, feature views and feature services."""
