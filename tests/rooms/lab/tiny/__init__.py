@@ -1,0 +1,1 @@
+"""A tiny real model that tests serve, explain, watch and roll out."""

@@ -1,0 +1,1 @@
+"""Helpers that tests of several packages share; import as ``tests.support...`` (run ``python -m pytest``)."""
