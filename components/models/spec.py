@@ -93,12 +93,36 @@ class ServingSpec:
 
 @dataclass(frozen=True)
 class SloSpec:
-    """Service level objectives that the canary analysis holds a version to."""
+    """Service level objectives that the canary analysis holds a version to.
+
+    ``max_distribution_distance`` is the largest share of predictions that a new version may move by more than
+    ``RolloutSpec.tolerance`` (Kolmogorov-Smirnov distance with that tolerance), decimal.
+    """
 
     p95_ms: float = 200.0
     error_rate: float = 0.05
     availability: float = 0.999
     max_distribution_distance: float = 0.35
+
+
+@dataclass(frozen=True)
+class RolloutSpec:
+    """Which number of a prediction the canary analysis compares between two versions, and what counts as the same.
+
+    Attributes
+    ----------
+    output, column : str
+        Output tensor and column; empty for the first output of the model and its first column.
+    relative_to : str
+        ``tensor.column`` of the input that the number is divided by, so that rows of different size compare; empty for none.
+    tolerance : float
+        Differences up to this are immaterial, in the unit of the compared number.
+    """
+
+    output: str = ""
+    column: str = ""
+    relative_to: str = ""
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -153,6 +177,7 @@ class ModelSpec:
     drift: DriftSpec = field(default_factory=DriftSpec)
     serving: ServingSpec = field(default_factory=ServingSpec)
     slo: SloSpec = field(default_factory=SloSpec)
+    rollout: RolloutSpec = field(default_factory=RolloutSpec)
     disclaimers: tuple[str, ...] = ()
     package: str = field(default="", compare=False)
     """Dotted package of the model's folder; the catalogue fills it in."""

@@ -1,6 +1,6 @@
 """Declaration of the price forecast."""
 
-from components.models.spec import DriftSpec, ExplainerSpec, GateSpec, ModelSpec, ServingSpec, SloSpec
+from components.models.spec import DriftSpec, ExplainerSpec, GateSpec, ModelSpec, RolloutSpec, ServingSpec, SloSpec
 
 SPEC = ModelSpec(
     name="price_forecast",
@@ -31,6 +31,7 @@ SPEC = ModelSpec(
     ),
     serving=ServingSpec(memory="512Mi"),
     slo=SloSpec(p95_ms=200.0, error_rate=0.05),
+    rollout=RolloutSpec(output="price", column="1_day", relative_to="features.close", tolerance=0.005),
     disclaimers=(
         "Predictions are probabilistic, not guarantees.",
         "Predictions are for informational purposes only. Not investment advice.",
