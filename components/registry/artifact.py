@@ -16,7 +16,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -119,11 +118,11 @@ def atomic_directory(target: Path) -> Iterator[Path]:
 
 def _replace_directory(source: Path, target: Path) -> None:
     if not target.exists():
-        os.replace(source, target)
+        source.replace(target)
         return
     old = Path(mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    os.replace(target, old / "d")
-    os.replace(source, target)
+    target.replace(old / "d")
+    source.replace(target)
     shutil.rmtree(old)
 
 
@@ -183,7 +182,7 @@ def read_artifact(directory: Path) -> Artifact:
     Raises
     ------
     ArtifactCorrupt
-        If the manifest is missing or unreadable, or a file is missing, extra, of an unsafe format, truncated or changed.
+        If the manifest is missing or unreadable, or a file is missing, extra, unsafe, truncated or changed.
     """
     manifest = _read_json(directory / "manifest.json")
     if manifest.get("format") != FORMAT:
@@ -210,7 +209,8 @@ def read_artifact(directory: Path) -> Artifact:
 def _verify(path: Path, want: Mapping[str, Any]) -> None:
     again = "Fetch the artifact again, or train the model again."
     if path.suffix not in SAFE_SUFFIXES:
-        raise ArtifactCorrupt(f"{path} has the unsafe format {path.suffix!r}.", f"Use {', '.join(sorted(SAFE_SUFFIXES))}.")
+        safe = ", ".join(sorted(SAFE_SUFFIXES))
+        raise ArtifactCorrupt(f"{path} has the unsafe format {path.suffix!r}.", f"Use {safe}.")
     if not path.is_file():
         raise ArtifactCorrupt(f"{path} is missing.", again)
     if path.stat().st_size != want["size"]:
@@ -235,9 +235,7 @@ def _encode(batch: Batch) -> dict[str, Any]:
 
 
 def _decode(raw: Mapping[str, Any]) -> Batch:
-    return {
-        name: np.array(t["data"], dtype=DTYPES[t["datatype"]]).reshape(t["shape"]) for name, t in raw.items()
-    }
+    return {name: np.array(t["data"], dtype=DTYPES[t["datatype"]]).reshape(t["shape"]) for name, t in raw.items()}
 
 
 def _write_json(path: Path, value: Any) -> None:
