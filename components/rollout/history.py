@@ -1,6 +1,7 @@
 """The history of rollouts: one JSON line per event, with everything that a judgement was made from.
 
-A judgement can therefore be made again offline: :func:`replay` feeds the recorded windows to the judge of today and compares.
+A judgement can therefore be made again offline: :func:`replay` feeds the recorded windows to the judge of today and
+compares.
 """
 
 from __future__ import annotations

@@ -82,10 +82,11 @@ def judge(stable: WindowMetrics, canary: WindowMetrics, limits: Limits) -> Judge
         check_latency(stable, canary, limits),
         check_predictions(stable, canary, limits),
     )
-    for outcome, verdict in (("failure", "fails"), ("inconclusive", "cannot be judged yet")):
+    verdicts: tuple[tuple[Outcome, str], ...] = (("failure", "fails"), ("inconclusive", "cannot be judged yet"))
+    for outcome, verdict in verdicts:
         found = [c.sentence for c in checks if c.outcome == outcome]
         if found:
-            return Judgement(outcome, f"Version {canary.version} {verdict}: {'; '.join(found)}.", checks)  # type: ignore[arg-type]
+            return Judgement(outcome, f"Version {canary.version} {verdict}: {'; '.join(found)}.", checks)
     said = "; ".join(c.sentence for c in checks)
     return Judgement("success", f"Version {canary.version} is within its limits: {said}.", checks)
 
@@ -98,6 +99,7 @@ def check_errors(stable: WindowMetrics, canary: WindowMetrics, limits: Limits) -
         canary.errors >= EARLY_ERRORS and low > limits.error_rate
     )
     excess = excess_p_value(canary.errors, canary.requests, stable.errors, stable.requests) <= EXCUSE_P
+    outcome: Outcome
     said = f"{canary.errors} of {canary.requests} requests failed ({canary.error_rate:.1%}"
     if over and excess:
         outcome, sentence = "failure", f"{said}, limit {limits.error_rate:.1%}, stable {stable.error_rate:.1%})"
@@ -118,7 +120,7 @@ def check_errors(stable: WindowMetrics, canary: WindowMetrics, limits: Limits) -
         low,
         high,
         limits.error_rate,
-        stable.error_rate,  # type: ignore[arg-type]
+        stable.error_rate,
     )
 
 
@@ -151,8 +153,7 @@ def check_latency(stable: WindowMetrics, canary: WindowMetrics, limits: Limits) 
         outcome, said = "inconclusive", "no latency was measured"
     elif value > limits.p95_ms:
         outcome, said = "inconclusive", f"{said}, which the sample or the stable version may explain"
-    numbers = [x if math.isfinite(x) else None for x in (value, low, high)]
-    return Check("p95_ms", outcome, said, *numbers, limits.p95_ms, base if math.isfinite(base) else None)
+    return Check("p95_ms", outcome, said, _known(value), _known(low), _known(high), limits.p95_ms, _known(base))
 
 
 def check_predictions(stable: WindowMetrics, canary: WindowMetrics, limits: Limits) -> Check:
@@ -169,6 +170,7 @@ def check_predictions(stable: WindowMetrics, canary: WindowMetrics, limits: Limi
     value = moved_share(stable.predictions, canary.predictions, limits.tolerance)
     margin = distance_margin(len(stable.predictions), len(canary.predictions), limits.alpha_per_look)
     low, high = max(0.0, value - margin), min(1.0, value + margin)
+    outcome: Outcome
     what = f"by more than {limits.tolerance:g} " if limits.tolerance else ""
     said = f"{value:.0%} of the predictions moved {what}against version {stable.version}"
     if low > limits.distance:
@@ -177,4 +179,8 @@ def check_predictions(stable: WindowMetrics, canary: WindowMetrics, limits: Limi
         outcome, sentence = "inconclusive", f"{said} ({low:.0%} to {high:.0%}, limit {limits.distance:.0%})"
     else:
         outcome, sentence = "success", f"{said} (at most {high:.0%})"
-    return Check("predictions", outcome, sentence, value, low, high, limits.distance, 0.0)  # type: ignore[arg-type]
+    return Check("predictions", outcome, sentence, value, low, high, limits.distance, 0.0)
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -97,7 +97,8 @@ class WindowMetrics:
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> WindowMetrics:
         """Inverse of :meth:`to_dict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+        samples = {name: tuple(raw[name]) for name in ("latencies_ms", "predictions")}
+        return cls(**{**raw, **samples})
 
 
 def summarise(rows: Iterable[RequestRow], version: str) -> WindowMetrics:

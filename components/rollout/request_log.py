@@ -1,7 +1,7 @@
 """The log of routed requests: SQLite, appended by the router, read for windows and for replays.
 
-A request's row is written after its answer was sent: the log never slows or fails a request. When the disk is full, rows
-are counted as dropped, and a rollout becomes inconclusive instead of wrong.
+A request's row is written after its answer was sent: the log never slows or fails a request. When the disk is full,
+rows are counted as dropped, and a rollout becomes inconclusive instead of wrong.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 from components.rollout.metrics import RequestRow
 
@@ -17,7 +18,8 @@ COLUMNS = tuple(f.name for f in fields(RequestRow))
 TABLE = """
 CREATE TABLE IF NOT EXISTS request (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, track TEXT NOT NULL, version TEXT NOT NULL, status INTEGER NOT NULL,
-    latency_ms REAL NOT NULL, quantity REAL, unusable INTEGER NOT NULL, attempt INTEGER NOT NULL, forced INTEGER NOT NULL);
+    latency_ms REAL NOT NULL, quantity REAL, unusable INTEGER NOT NULL, attempt INTEGER NOT NULL,
+    forced INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS request_time ON request (version, time);
 """
 
@@ -57,8 +59,13 @@ class RequestLog:
             f"SELECT {', '.join(COLUMNS)} FROM request WHERE version = ? AND time > ? AND time <= ? ORDER BY time, id",
             (version, since, until),
         )
-        return [RequestRow(*row[:6], bool(row[6]), row[7], bool(row[8])) for row in found]
+        return [_row(values) for values in found]
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
+
+
+def _row(values: Sequence[Any]) -> RequestRow:
+    raw = dict(zip(COLUMNS, values, strict=True))
+    return RequestRow(**{**raw, "unusable": bool(raw["unusable"]), "forced": bool(raw["forced"])})
