@@ -1,0 +1,1 @@
+"""Plots as inline SVG and HTML fragments, one kind a file."""
