@@ -1,0 +1,1 @@
+"""W2 of the serving benchmark: a random forest."""

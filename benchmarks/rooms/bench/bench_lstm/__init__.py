@@ -1,0 +1,1 @@
+"""W3 of the serving benchmark: an LSTM with attention."""

@@ -1,0 +1,1 @@
+"""W1 of the serving benchmark: gradient boosted trees."""
