@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 Tensors = dict[str, npt.NDArray[Any]]
 
 
@@ -39,7 +40,12 @@ class Dataset:
 
     def __post_init__(self) -> None:
         rows = len(self.times)
-        for name, array in {**self.inputs, **self.targets, "label_times": self.label_times, "entities": self.entities}.items():
+        for name, array in {
+            **self.inputs,
+            **self.targets,
+            "label_times": self.label_times,
+            "entities": self.entities,
+        }.items():
             if len(array) != rows:
                 raise ValueError(f"dataset: {name!r} has {len(array)} rows, times has {rows}")
 

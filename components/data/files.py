@@ -84,6 +84,10 @@ def adjust_splits(frame: pd.DataFrame, coefficients: pd.Series) -> pd.DataFrame:
     order = frame.sort_values(["entity", "timestamp"]).index
     entity = frame.loc[order, "entity"]
     ratio = coefficients.loc[order].fillna(1.0)
+    if (ratio <= 0).any():
+        raise DataRejected(
+            f"A split coefficient is {ratio.min()}.", "Write new shares per old share, 1.0 for no split."
+        )
     later = ratio[::-1].groupby(entity[::-1]).cumprod()[::-1] / ratio
     adjusted = frame.copy()
     for name in PRICES:
@@ -117,7 +121,9 @@ def _time_column(raw: pd.DataFrame, path: Path) -> str:
     for name in (*START_NAMES, *END_NAMES):
         if name in raw.columns:
             return name
-    raise _missing("timestamp", raw, path, f"Name the bar's end one of {', '.join(END_NAMES)}, or its start ts_bar_start.")
+    raise _missing(
+        "timestamp", raw, path, f"Name the bar's end one of {', '.join(END_NAMES)}, or its start ts_bar_start."
+    )
 
 
 def _entity(raw: pd.DataFrame, path: Path) -> pd.Series:

@@ -39,6 +39,8 @@ def to_utc(raw: pd.Series, where: str, timezone: str, *, sessions: bool = False,
         raise ConfigurationError(
             f"There is no time zone {timezone!r}.", "Use a name such as UTC or Asia/Kolkata."
         ) from error
+    if sessions and not pd.api.types.is_datetime64_any_dtype(raw) and not pd.api.types.is_numeric_dtype(raw):
+        raw = raw.astype("string").str.slice(0, 10)  # the date as written, whatever offset follows
     times = _parse(raw, where, first_line)
     if sessions:
         return times.dt.tz_localize(None).astype("datetime64[ns]")
@@ -52,7 +54,8 @@ def _parse(raw: pd.Series, where: str, first_line: int) -> pd.Series:
         times = raw
     elif pd.api.types.is_numeric_dtype(raw):
         raise DataRejected(
-            f"{where} holds numbers ({raw.iloc[0]!r} in row {first_line}), not times.", "Write times as 2018-12-31T16:00."
+            f"{where} holds numbers ({raw.iloc[0]!r} in row {first_line}), not times.",
+            "Write times as 2018-12-31T16:00.",
         )
     else:
         text = raw.astype("string")

@@ -14,6 +14,8 @@ from components.models.schema import Column
 
 WINDOW_LENGTH: Final = 60
 WINDOW_CHANNELS: Final = ("open", "high", "low", "close", "volume")
+"""Channels of the ``window`` tensor, oldest bar first: log of each price over the *latest* close, and log of volume over the
+window's mean volume (the feature ``volume_mean_60``). Log ratios, not prices: see :mod:`components.features.window`."""
 
 WARM_UP: Final = 250
 """Bars of a security that only feed the indicators and get no features: SMA 200 needs 200, exponential averages settle."""
@@ -46,7 +48,13 @@ _OSCILLATORS = (
     Column("bb_upper", PRICE, "bb_middle plus 2 population standard deviations of 20 closes", 0.0),
     Column("bb_middle", PRICE, "Mean of 20 closes", 0.0),
     Column("bb_lower", PRICE, "bb_middle less 2 population standard deviations of 20 closes"),
-    Column("bb_position", "ratio", "Place of the close between bb_lower (0) and bb_upper (1); 0.5 without a band", -2.0, 3.0),
+    Column(
+        "bb_position",
+        "ratio",
+        "Place of the close between bb_lower (0) and bb_upper (1); 0.5 without a band",
+        -2.0,
+        3.0,
+    ),
 )
 
 _TREND = (
@@ -69,11 +77,14 @@ _VOLUME = (
     Column("vwap_20", PRICE, "Volume-weighted mean of 20 closes; their plain mean when nothing was traded", 0.0),
     Column("price_volume_correlation_10", "correlation", "Correlation of close and volume over 10 bars", -1.0, 1.0),
     Column("volume_trend_20", DECIMAL, "Mean of 5 volumes over the mean of 20, less 1", -1.0, 3.0),
+    Column("volume_mean_60", VOLUME, "Mean of 60 volumes, which the window's volume channel is relative to", 0.0),
 )
 
 _VOLATILITY = (
     Column("volatility_21", ANNUAL, "Standard deviation of 21 log returns, times the root of bars per year", 0.0),
-    Column("volatility_ewma", ANNUAL, "RiskMetrics volatility: decay 0.94 per bar, times the root of bars per year", 0.0),
+    Column(
+        "volatility_ewma", ANNUAL, "RiskMetrics volatility: decay 0.94 per bar, times the root of bars per year", 0.0
+    ),
     Column("garman_klass_21", ANNUAL, "Garman-Klass range volatility of 21 bars, times the root of bars per year", 0.0),
 )
 
@@ -83,8 +94,8 @@ _RETURNS = (
 )
 
 _MARKET = (
-    Column("vix", "index points", "VIX last known at the bar's end (before 2014 a proxy: see embedded.market)", 0.0, 200.0),
-    Column("vix_change", "index points", "Latest change of vix from one session to the next"),
+    Column("vix", "volatility points", "VIX at the bar's end; before 2014 a proxy (see embedded.market)", 0.0, 200.0),
+    Column("vix_change", "volatility points", "Latest change of vix from one session to the next"),
     Column("breadth", DECIMAL, "Share of 20 US large caps that rose in the last known session", 0.0, 1.0),
     Column("dispersion", "log", "Standard deviation of those stocks' log returns in that session", 0.0),
 )

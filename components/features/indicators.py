@@ -30,15 +30,21 @@ def document_2(high: Array, low: Array, close: Array, volume: Array) -> Columns:
         "volatility": rolling.std(close, 5),
         "high_low_pct": (high - low) / close,
         "sma_5": sma_5,
-        "price_to_sma": close / sma_5,
-        "volume_ratio": divide(volume, rolling.mean(volume, 10), 1.0),
+        # A bar can be at most 5 times a mean of 5 that it is part of; rounding must not carry it beyond the bound.
+        "price_to_sma": np.minimum(close / sma_5, 5.0),
+        "volume_ratio": np.minimum(divide(volume, rolling.mean(volume, 10), 1.0), 10.0),
     }
 
 
 def oscillators(close: Array) -> Columns:
     """Return RSI (Wilder, 1978) and MACD (Appel: EMA 12 less EMA 26, its signal EMA 9, and their difference)."""
     macd, signal, histogram = talib.MACD(close, fastperiod=12, slowperiod=26, signalperiod=9)
-    return {"rsi_14": talib.RSI(close, 14), "macd": macd, "macd_signal": signal, "macd_hist": histogram}
+    return {
+        "rsi_14": np.clip(talib.RSI(close, 14), 0.0, 100.0),
+        "macd": macd,
+        "macd_signal": signal,
+        "macd_hist": histogram,
+    }
 
 
 def bands(close: Array) -> Columns:
@@ -81,7 +87,8 @@ def volume_weighted(close: Array, volume: Array) -> Columns:
     return {
         "vwap_20": vwap,
         "price_volume_correlation_10": rolling.correlation(close, volume, 10),
-        "volume_trend_20": recent - 1.0,
+        "volume_trend_20": np.minimum(recent, 4.0) - 1.0,
+        "volume_mean_60": rolling.mean(volume, 60),
     }
 
 

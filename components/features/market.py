@@ -35,7 +35,7 @@ def market_features(timestamps: pd.Series, market: pd.DataFrame) -> pd.DataFrame
     if market.empty:
         return pd.DataFrame(MARKET_NEUTRAL, index=range(len(timestamps)))
     known = market.sort_values("timestamp").astype({"timestamp": "datetime64[ns]"})
-    known = known.assign(vix_change=known["vix"].diff(), as_of=known["timestamp"])
+    known = known.assign(vix_change=_vix_change(known), as_of=known["timestamp"])
     asked = pd.DataFrame({"timestamp": timestamps.astype("datetime64[ns]").to_numpy(), "row": range(len(timestamps))})
     joined = pd.merge_asof(
         asked.sort_values("timestamp"), known[["timestamp", "as_of", *MARKET]], on="timestamp", direction="backward"
@@ -48,3 +48,11 @@ def market_features(timestamps: pd.Series, market: pd.DataFrame) -> pd.DataFrame
             "Extend the market frame, end the bars earlier with until, or pass an empty market frame for neutral values.",
         )
     return joined.sort_values("row")[list(MARKET)].reset_index(drop=True)
+
+
+def _vix_change(known: pd.DataFrame) -> pd.Series:
+    """Return the change between sessions; 0 where the index replaces its proxy, which is no move of the market."""
+    change = known["vix"].diff()
+    if "vix_is_proxy" not in known:
+        return change
+    return change.mask(known["vix_is_proxy"].diff().fillna(0.0) != 0, 0.0)

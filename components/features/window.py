@@ -11,7 +11,9 @@ VOLUME_FLOOR = 1e-3
 """Smallest volume that is told apart, relative to the window's mean; a bar without trade gets log(0.001)."""
 
 
-def price_windows(open_: Array, high: Array, low: Array, close: Array, volume: Array, length: int) -> npt.NDArray[np.float32]:
+def price_windows(
+    open_: Array, high: Array, low: Array, close: Array, volume: Array, length: int
+) -> npt.NDArray[np.float32]:
     """Return one window per bar that has ``length`` bars behind it (itself included).
 
     Returns
