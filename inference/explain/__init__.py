@@ -1,0 +1,1 @@
+"""Explanation methods: each attributes or bounds one number that a model answers."""
