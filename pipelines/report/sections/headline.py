@@ -1,0 +1,102 @@
+"""The head of the report: verdict, key figures beside their baselines, disclaimers, and how to get the same again."""
+
+from __future__ import annotations
+
+from components.evaluation.plots import formats as f
+from components.evaluation.plots.markup import facts, inline, missing
+from components.evaluation.plots.summary import HorizonSummary, summarise
+from components.evaluation.plots.svg import esc
+from pipelines.report.data import ReportData
+
+
+def masthead(data: ReportData) -> str:
+    """Title and verdict."""
+    spec = data.spec
+    where = f"{spec.room} / {spec.name}" if spec.room else spec.name
+    return (
+        f'<header class="masthead"><p class="eyebrow">Arthaflow model report · {esc(where)}</p><h1>{esc(spec.title)}</h1>'
+        f'<p class="lead">{inline(verdict(data))}</p>{byline(data)}{disclaimers(data)}</header>'
+    )
+
+
+def verdict(data: ReportData) -> str:
+    """The gate's sentence, or that no gate has judged."""
+    if not data.verdict:
+        return f"{data.spec.summary} No gate has judged this version in the run that this report describes."
+    return str(data.verdict.get("reason") or ("Promoted." if data.verdict.get("promote") else "Not promoted."))
+
+
+def byline(data: ReportData) -> str:
+    """Who, when, from what: one line."""
+    lineage = data.lineage or {}
+    parts = [f"Owner {data.spec.owner}", f"made {data.generated_at}" if data.generated_at else ""]
+    for key, word in (("git_commit", "code"), ("data_hash", "data")):
+        if lineage.get(key):
+            text = str(lineage[key])
+            head, plus, dirty = text.partition("+")
+            parts.append(f"{word} {head[:12]}{plus}{dirty}")
+    return f'<p class="byline">{esc(" · ".join(part for part in parts if part))}</p>'
+
+
+def disclaimers(data: ReportData) -> str:
+    """The spec's disclaimers, prominent."""
+    lines = "".join(f"<p>{esc(line)}</p>" for line in data.spec.disclaimers)
+    return f'<div class="disclaimer" role="note" aria-label="Disclaimers">{lines}</div>' if lines else ""
+
+
+def overview(data: ReportData) -> str:
+    """Key figures and the way to reproduce them."""
+    figures = tiles(data) or missing(data.absent.get("metrics") or "There is no backtest to take key figures from.")
+    return (
+        '<section id="overview" aria-labelledby="overview-title"><h2 id="overview-title">In short</h2>'
+        f"{figures}{reproduce(data)}</section>"
+    )
+
+
+def tiles(data: ReportData) -> str:
+    """Key figures of the first and the last horizon, the canary's traffic and the promise, each beside its baseline."""
+    items = []
+    if data.backtest is not None and not data.backtest.empty:
+        for row in summarise(data.backtest, data.spec.coverage):
+            items += figures(row, data.spec.coverage)
+    seen = data.traffic or {}
+    if f.finite(seen.get("requests")) is not None:
+        items.append((
+            "Requests failed during rollouts", f.count(seen.get("failures", 0)),
+            f"of {f.count(seen['requests'])} sent; the objective allows {f.percent(data.spec.slo.error_rate, 0)}",
+        ))  # fmt: skip
+    if f.finite((data.serving or {}).get("p95_ms")) is not None:
+        p95 = (data.serving or {})["p95_ms"]
+        items.append(("p95 latency, one row", f.milliseconds(p95), f"objective {f.milliseconds(data.spec.slo.p95_ms)}"))
+    cells = "".join(
+        f'<li><span class="name">{esc(a)}</span><span class="value">{esc(b)}</span><span class="versus">{esc(c)}</span></li>'
+        for a, b, c in items
+    )
+    return f'<ul class="tiles">{cells}</ul>' if cells else ""
+
+
+def figures(row: HorizonSummary, level: float) -> list[tuple[str, str, str]]:
+    """Coverage, interval score, error and direction of one horizon, each with what it is to be compared with."""
+    name = f.horizon(row.horizon)
+    better = row.score / row.score_base - 1 if row.score_base == row.score_base and row.score_base else None
+    scored = (
+        [(f"Interval score, {name}", f.percent(better, 1, signed=True), f"against the random walk's interval ({f.percent(row.score, 2)} and {f.percent(row.score_base, 2)} of price; lower is better)")]
+        if better is not None else []
+    )  # fmt: skip
+    return [
+        (f"Coverage, {name}", f.percent(row.coverage), f"promised {f.percent(level, 0)}"),
+        *scored,
+        (f"Point error, {name}", f.percent(row.rmse / row.rmse_base - 1, 2, signed=True), f"RMSE against a random walk ({f.percent(row.rmse, 3)} and {f.percent(row.rmse_base, 3)} of price)"),
+        (f"Direction right, {name}", f.percent(row.direction), f"always calling the commoner one: {f.percent(row.constant_call)}"),
+    ]  # fmt: skip
+
+
+def reproduce(data: ReportData) -> str:
+    """Commands, and the facts that make two runs comparable."""
+    lineage = data.lineage or {}
+    pairs = [(f.label(key), lineage[key]) for key in ("source", "bar", "until", "seed", "run_id", "feature_service") if lineage.get(key)]
+    told = facts(pairs) if pairs else ""
+    if not data.commands:
+        return f"<h3>Reproduce it</h3>{told}{missing(data.absent.get('commands') or 'The run recorded no command.')}"
+    lines = esc("\n".join(data.commands))
+    return f"<h3>Reproduce it</h3>{told}<pre><code>{lines}</code></pre>"
