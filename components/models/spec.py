@@ -106,6 +106,26 @@ class SloSpec:
 
 
 @dataclass(frozen=True)
+class TrainingSpec:
+    """What a training step asks of a cluster; one machine ignores it.
+
+    Attributes
+    ----------
+    cpu, memory : str
+        Kubernetes quantities.
+    accelerator : str
+        Resource name of an accelerator, for example ``nvidia.com/gpu`` or a MIG profile's; empty for none.
+    accelerators : int
+        How many of them.
+    """
+
+    cpu: str = "1"
+    memory: str = "2Gi"
+    accelerator: str = ""
+    accelerators: int = 1
+
+
+@dataclass(frozen=True)
 class RolloutSpec:
     """Which number of a prediction the canary analysis compares between two versions, and what counts as the same.
 
@@ -178,6 +198,7 @@ class ModelSpec:
     serving: ServingSpec = field(default_factory=ServingSpec)
     slo: SloSpec = field(default_factory=SloSpec)
     rollout: RolloutSpec = field(default_factory=RolloutSpec)
+    training: TrainingSpec = field(default_factory=TrainingSpec)
     disclaimers: tuple[str, ...] = ()
     package: str = field(default="", compare=False)
     """Dotted package of the model's folder; the catalogue fills it in."""
