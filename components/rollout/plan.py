@@ -105,7 +105,7 @@ class RolloutPlan:
             )
         if self.interval_s <= 0 or not 0 <= self.soak_s <= self.max_wait_s:
             raise ConfigurationError(
-                f"The rollout soaks {self.soak_s} s, looks every {self.interval_s} s, waits {self.max_wait_s} s at most.",
+                f"A step soaks {self.soak_s} s, looks every {self.interval_s} s, waits {self.max_wait_s} s at most.",
                 "Give a positive interval, and a soak that is not longer than the longest wait.",
             )
         looks = max(1, math.ceil(self.max_wait_s / self.interval_s))
