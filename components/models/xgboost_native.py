@@ -31,7 +31,7 @@ class NativeBooster:
 
     Parameters
     ----------
-    path : Path
+    model : bytes
         A model in UBJSON or JSON, as ``Booster.save_model`` writes it.
     threads : int
         Threads of one call.
@@ -39,18 +39,17 @@ class NativeBooster:
     Raises
     ------
     ArtifactCorrupt
-        If XGBoost cannot read the file.
+        If XGBoost cannot read the model.
     ConfigurationError
         If XGBoost is not installed.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, model: bytes, threads: int = 1) -> None:
         self._library = _library()
         self._handle = ctypes.c_void_p()
-        self._call(self._library.XGBoosterCreate(None, 0, ctypes.byref(self._handle)), path)
-        self._call(self._library.XGBoosterLoadModel(self._handle, str(path).encode()), path)
-        self._call(self._library.XGBoosterSetParam(self._handle, b"nthread", str(threads).encode()), path)
-        self._path = path
+        self._call(self._library.XGBoosterCreate(None, 0, ctypes.byref(self._handle)))
+        self._call(self._library.XGBoosterLoadModelFromBuffer(self._handle, model, ctypes.c_uint64(len(model))))
+        self._call(self._library.XGBoosterSetParam(self._handle, b"nthread", str(threads).encode()))
         self._config = json.dumps(
             {
                 "type": _VALUE_OF_PREDICTION,
@@ -90,18 +89,17 @@ class NativeBooster:
                 ctypes.byref(shape),
                 ctypes.byref(dimensions),
                 ctypes.byref(result),
-            ),
-            self._path,
+            )
         )
         # The buffer belongs to XGBoost and to this thread until its next call, hence the copy.
         size = tuple(shape[i] for i in range(dimensions.value))
         return np.ctypeslib.as_array(result, size).copy()
 
-    def _call(self, code: int, path: Path) -> None:
+    def _call(self, code: int) -> None:
         if code:
             message = self._library.XGBGetLastError().decode(errors="replace").strip().splitlines()
             raise ArtifactCorrupt(
-                f"XGBoost cannot use {path}: {message[0] if message else 'no reason given'}",
+                f"XGBoost refuses the model: {message[0] if message else 'no reason given'}",
                 "Fetch the artifact again, or train the model again.",
             )
 

@@ -12,7 +12,7 @@ import numpy as np
 from components.data.dataset import Dataset
 from components.models.bench.bench_forest.data import COLUMNS
 from components.models.contract import FloatArray
-from components.models.onnx_session import open_session
+from components.models.onnx_graphs import open_session
 from components.models.schema import Batch, Schema, Tensor
 from components.models.single import SingleModel
 
@@ -67,7 +67,7 @@ class Trees:
         """Inverse of :meth:`save`."""
         trees = cls(Params())
         trees.source = directory
-        trees.session = open_session(directory / "model.onnx")
+        trees.session = open_session((directory / "model.onnx").read_bytes())
         return trees
 
 

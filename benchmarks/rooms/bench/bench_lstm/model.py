@@ -12,7 +12,7 @@ import numpy as np
 from components.data.dataset import Dataset
 from components.models.bench.bench_lstm.data import CHANNELS, STEPS
 from components.models.contract import FloatArray
-from components.models.onnx_session import open_session
+from components.models.onnx_graphs import open_session
 from components.models.schema import Batch, Schema, Tensor
 from components.models.single import SingleModel
 
@@ -90,7 +90,7 @@ class Lstm:
         """Inverse of :meth:`save`."""
         lstm = cls(Params())
         lstm.source = directory
-        lstm.session = open_session(directory / "model.onnx")
+        lstm.session = open_session((directory / "model.onnx").read_bytes())
         return lstm
 
 
