@@ -1,7 +1,8 @@
 """What a frame of bars looks like, and how long a bar lasts.
 
-A *bars frame* has the columns of :data:`COLUMNS`, sorted by entity, then timestamp. ``timestamp`` is the bar's **end** in
-UTC without a time zone: the first moment at which all of its values are known. Everything downstream relies on that.
+A *bars frame* has the columns of :data:`COLUMNS`, sorted by entity, then timestamp. ``timestamp`` is the bar's **end**
+in UTC without a time zone: the first moment at which all of its values are known. Everything downstream relies on
+that.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ VALUES: Final = (*PRICES, "volume")
 COLUMNS: Final = ("entity", "timestamp", *VALUES)
 
 SESSION_CLOSE: Final = pd.Timedelta(hours=21)
-"""Time of day (UTC) at which a daily bar is taken as known: the New York close in winter, later than Asia's and Europe's."""
+"""Time of day (UTC) at which a daily bar counts as known: New York's winter close, later than Asia's and Europe's."""
 
 TRADING_DAYS: Final = 252
 """Trading days per year."""

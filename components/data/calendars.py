@@ -19,14 +19,16 @@ def sessions(calendar: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.Datet
         A name of exchange-calendars, such as ``"XNYS"`` (New York) or ``"XBOM"`` (Mumbai).
     """
     days = _calendar(calendar, first.year, last.year).sessions
-    return days[(days >= first.normalize()) & (days <= last.normalize())]
+    inside: pd.DatetimeIndex = days[(days >= first.normalize()) & (days <= last.normalize())]
+    return inside
 
 
 def last_known(calendar: str, moment: pd.Timestamp) -> pd.Timestamp:
-    """Return the latest instant up to ``moment`` at which the exchange was open (UTC, no zone): now, or the last close."""
+    """Return the latest instant up to ``moment`` (UTC, no zone) at which the exchange was open, or its last close."""
     opened = _calendar(calendar, moment.year - 1, moment.year).schedule
     opened = opened[opened["open"].dt.tz_localize(None) <= moment]
-    return min(moment, opened["close"].iloc[-1].tz_localize(None))
+    closed: pd.Timestamp = opened["close"].iloc[-1].tz_localize(None)
+    return min(moment, closed)
 
 
 @lru_cache(maxsize=8)

@@ -1,8 +1,8 @@
 """Real market data that travels inside dependencies: nothing to download.
 
-Bars are `arch.data.sp500` and `arch.data.nasdaq` (index levels; an index has no splits). The market context is the VIX of
-`arch.data.vix`, and breadth and dispersion over the 20 US large caps of `skfolio.datasets` (adjusted closes 1990-2022). Those
-20 were chosen by hindsight, so breadth is that of survivors.
+Bars are `arch.data.sp500` and `arch.data.nasdaq` (index levels; an index has no splits). The market context is the VIX
+of `arch.data.vix`, and breadth and dispersion over the 20 US large caps of `skfolio.datasets` (adjusted closes
+1990-2022). Those 20 were chosen by hindsight, so breadth is that of survivors.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EWMA_DECAY = 0.94
 
 
 def bars() -> pd.DataFrame:
-    """Return daily bars of the S&P 500 (``SP500``) and the NASDAQ Composite (``NASDAQ``), 1999 to 2018, prices in points."""
+    """Return daily bars of the S&P 500 (``SP500``) and the NASDAQ Composite (``NASDAQ``), 1999 to 2018, in points."""
     import arch.data.nasdaq
     import arch.data.sp500
 
@@ -30,9 +30,9 @@ def bars() -> pd.DataFrame:
 def market() -> pd.DataFrame:
     """Return the daily market context, one row per session from 1999 to 2019-01-03.
 
-    The embedded VIX starts on 2014-01-03. Before, ``vix`` is a proxy known at the same close: the annualised RiskMetrics
-    volatility of the S&P 500 in percent, with no constant fitted to later data. It lacks the variance risk premium, so its
-    level is some points below the VIX's; ``vix_is_proxy`` is 1.0 on those rows.
+    The embedded VIX starts on 2014-01-03. Before, ``vix`` is a proxy known at the same close: the annualised
+    RiskMetrics volatility of the S&P 500 in percent, with no constant fitted to later data. It lacks the variance risk
+    premium, so its level is some points below the VIX's; ``vix_is_proxy`` is 1.0 on those rows.
     """
     import arch.data.vix
     from skfolio.datasets import load_sp500_dataset
@@ -56,7 +56,7 @@ def _index(entity: str, raw: pd.DataFrame) -> pd.DataFrame:
     frame = raw.rename(columns=str.lower)
     frame["entity"] = entity
     frame["timestamp"] = pd.DatetimeIndex(frame.index).as_unit("ns") + SESSION_CLOSE
-    values = {name: float for name in COLUMNS[2:]}
+    values = dict.fromkeys(COLUMNS[2:], float)
     return frame.reset_index(drop=True)[list(COLUMNS)].astype(values)
 
 
@@ -66,4 +66,5 @@ def _realised_index() -> pd.Series:
     close = arch.data.sp500.load()["Close"]
     squared = np.log(close).diff().dropna() ** 2
     variance = squared.ewm(alpha=1 - EWMA_DECAY, adjust=True, min_periods=10).mean()
-    return 100 * np.sqrt(TRADING_DAYS * variance)
+    percent: pd.Series = 100 * np.sqrt(TRADING_DAYS * variance)
+    return percent

@@ -29,9 +29,9 @@ class Convention:
     bar : str
         Length of a bar.
     stamps : str
-        Whether times name a bar's ``"start"`` or its ``"end"``. ``"auto"`` goes by the column's name: ``ts_bar_start`` and
-        ``bar_start`` are starts, all others ends. A start is moved by one bar's length, since the bar is known only then.
-        Daily bars are dated by session and known at 21:00 UTC, whatever is said here.
+        Whether times name a bar's ``"start"`` or its ``"end"``. ``"auto"`` goes by the column's name: ``ts_bar_start``
+        and ``bar_start`` are starts, all others ends. A start is moved by one bar's length, since the bar is known
+        only then. Daily bars are dated by session and known at 21:00 UTC, whatever is said here.
     timezone : str
         Zone of times that carry none, for example ``"Asia/Kolkata"``.
     without_volume : str
@@ -155,7 +155,7 @@ def _numbers(raw: pd.DataFrame, name: str, path: Path, convention: Convention, f
 
 
 def _column_of_numbers(raw: pd.Series, name: str, path: Path, first_line: int) -> pd.Series:
-    numbers = pd.to_numeric(raw, errors="coerce").astype(float)
+    numbers: pd.Series = pd.to_numeric(raw, errors="coerce").astype(float)
     bad = np.flatnonzero((numbers.isna() & raw.notna()) | np.isinf(numbers))
     if len(bad):
         where = "line" if first_line else "row"

@@ -30,8 +30,8 @@ class Gaps:
 def find_gaps(bars: pd.DataFrame, bar: str, calendar: str) -> Gaps:
     """Find absent bars between each security's first and last one.
 
-    Daily bars are compared with the exchange's sessions. Intraday bars are compared with the even grid between the first
-    and the last bar of each UTC day, so late openings and early closes are no gaps.
+    Daily bars are compared with the exchange's sessions. Intraday bars are compared with the even grid between the
+    first and the last bar of each UTC day, so late openings and early closes are no gaps.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _intraday(stamps: pd.DatetimeIndex, bar: str) -> pd.DatetimeIndex:
     per_day = pd.Series(stamps).groupby(stamps.normalize())
     step = bar_length(bar)
     grids = [pd.date_range(first, last, freq=step) for first, last in zip(per_day.min(), per_day.max(), strict=True)]
-    return grids[0].append(grids[1:]) if len(grids) > 1 else grids[0]
+    return pd.DatetimeIndex(np.concatenate([g.to_numpy() for g in grids]))
 
 
 def _runs(missing: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ import pandas as pd
 def data_hash(frame: pd.DataFrame) -> str:
     """Return the SHA-256 of a frame's columns and values, in hexadecimal.
 
-    The index, the storage format and whether strings are ``object`` or ``string`` do not matter; row order, column order
-    and every value do. NaN and None hash alike, and so do 0.0 and -0.0.
+    The index, the storage format and whether strings are ``object`` or ``string`` do not matter; row order, column
+    order and every value do. NaN and None hash alike, and so do 0.0 and -0.0.
 
     Parameters
     ----------

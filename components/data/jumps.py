@@ -17,7 +17,7 @@ CALM = 0.35
 
 def extreme_changes(bars: pd.DataFrame, limit: float) -> pd.DataFrame:
     """Return bars whose close changed by more than ``limit`` (decimal) from the bar before; document 2: keep them."""
-    change = bars.groupby("entity")["close"].pct_change(fill_method=None)
+    change = bars["close"] / bars.groupby("entity")["close"].shift(1) - 1.0
     found = bars.loc[change.abs() > limit, ["entity", "timestamp"]].copy()
     found["detail"] = [f"close changed by {c:+.1%}" for c in change[found.index]]
     return found
@@ -26,15 +26,16 @@ def extreme_changes(bars: pd.DataFrame, limit: float) -> pd.DataFrame:
 def split_like(bars: pd.DataFrame) -> pd.DataFrame:
     """Return bars that look like the first after an unadjusted split.
 
-    The open over the previous close is near the inverse of a common split factor, the close agrees with it, and the bar
-    itself is calm. A split-adjusted series has none, save a rare crash of exactly that size; hence flagged, not rejected.
+    The open over the previous close is near the inverse of a common split factor, the close agrees with it, and the
+    bar itself is calm. A split-adjusted series has none, save a rare crash of exactly that size; hence flagged, not
+    rejected.
     """
     previous = bars.groupby("entity")["close"].shift(1)
     gap = np.log(bars["open"] / previous)
     stay = np.log(bars["close"] / previous)
     sizes = np.log([new / old for new, old in SPLITS])
     factors = np.concatenate([-sizes, sizes])
-    distance = np.abs(gap.to_numpy()[:, None] - factors)
+    distance = np.abs(np.asarray(gap)[:, None] - factors)
     nearest = np.nan_to_num(distance, nan=np.inf).argmin(axis=1)
     close_to = np.abs(stay - factors[nearest]) < 2 * SPLIT_TOLERANCE
     calm = np.log(bars["high"] / bars["low"]) < CALM
@@ -50,8 +51,8 @@ def split_like(bars: pd.DataFrame) -> pd.DataFrame:
 def silent_moves(bars: pd.DataFrame) -> pd.DataFrame:
     """Return bars that moved without volume, of securities that otherwise have volume."""
     traded = bars.groupby("entity")["volume"].transform("max") > 0
-    found = bars.loc[traded & (bars["volume"] == 0) & (bars["high"] > bars["low"]), ["entity", "timestamp"]].copy()
-    return found.assign(detail="the price moved but the volume is 0")
+    silent = traded & (bars["volume"] == 0) & (bars["high"] > bars["low"])
+    return bars.loc[silent, ["entity", "timestamp"]].assign(detail="the price moved but the volume is 0")
 
 
 def _name(index: int) -> str:

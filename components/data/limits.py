@@ -14,8 +14,8 @@ class Limits:
     min_rows : int
         Fewest bars of a security (document 2).
     max_missing : float
-        Largest share of missing values in a column, decimal (documents 0 and 2: 5 %). Below it, rows without a price or a
-        volume are dropped and treated as gaps, so that what is accepted is complete.
+        Largest share of missing values in a column, decimal (documents 0 and 2: 5 %). Below it, rows without a price
+        or a volume are dropped and treated as gaps, so that what is accepted is complete.
     max_bad_rows : float
         Largest share of rows that break a rule, decimal; above it the file is not trusted at all.
     extreme_change : float
@@ -25,7 +25,8 @@ class Limits:
     max_gaps : float
         Largest share of expected bars that may be absent, decimal.
     stale_minutes : float
-        Age of the newest bar above which the data are stale (document 2: 30 minutes), counted while the exchange is open.
+        Age of the newest bar above which the data are stale (document 2: 30 minutes), counted while the exchange is
+        open.
     tolerance : float
         Rounding that is forgiven in the relations of open, high, low and close, relative to the close.
     """

@@ -1,8 +1,8 @@
 """check_bars: what document 2 asks of data before anything is learned from them.
 
-Order matters: structure, completeness, rules of a single bar, duplicates, the future, gaps, jumps, staleness. Broken rows are
-taken out with a reason; short gaps (theirs included) are forward-filled and flagged; extreme moves are flagged and kept,
-because markets do that. When too much is wrong, the file is rejected as a whole.
+Order matters: structure, completeness, rules of a single bar, duplicates, the future, gaps, jumps, staleness. Broken
+rows are taken out with a reason; short gaps (theirs included) are forward-filled and flagged; extreme moves are
+flagged and kept, because markets do that. When too much is wrong, the file is rejected as a whole.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ class _Run:
     def gaps(self) -> None:
         where = f"sessions of {self.calendar}" if self.bar == "1d" else "the day's grid"
         rule = (
-            f"at most {self.limits.max_gaps:.0%} of the bars of {where} absent; gaps up to {self.limits.max_fill} bars are "
-            "forward-filled, longer ones flagged"
+            f"at most {self.limits.max_gaps:.0%} of the bars of {where} absent; "
+            f"gaps up to {self.limits.max_fill} bars are forward-filled, longer ones flagged"
         )
         gaps = find_gaps(self.bars, self.bar, self.calendar)
         absent, expected = len(gaps.absent), gaps.expected

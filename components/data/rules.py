@@ -51,7 +51,8 @@ def broken_rows(frame: pd.DataFrame, limits: Limits) -> pd.Series:
         cases = errors.failure_cases.dropna(subset=["index"])
         cases = cases.assign(index=cases["index"].astype(int), reason=cases.apply(_reason, axis=1))
         unique = cases.drop_duplicates(["index", "reason"])
-        return unique.groupby("index")["reason"].agg("; ".join)
+        reasons: pd.Series = unique.groupby("index")["reason"].agg("; ".join)
+        return reasons
     return pd.Series(dtype=object)
 
 

@@ -42,9 +42,9 @@ def simulate_bars(
 def regime_change(bars: pd.DataFrame, volatility_factor: float, seed: int, *, rows: int = 250) -> pd.DataFrame:
     """Return simulated daily bars that follow each security's last bar, at a multiple of its recent volatility.
 
-    This is a **simulation of a regime change**, not a forecast: log returns of the last 250 bars are drawn with replacement,
-    centred and multiplied with ``volatility_factor``, so their shape stays and their scale changes. Volume is drawn along
-    with the return and multiplied with the factor's root, as volume rises with volatility.
+    This is a **simulation of a regime change**, not a forecast: log returns of the last 250 bars are drawn with
+    replacement, centred and multiplied with ``volatility_factor``, so their shape stays and their scale changes.
+    Volume is drawn along with the return and multiplied with the factor's root, as volume rises with volatility.
 
     Parameters
     ----------

@@ -36,7 +36,8 @@ def load_bars(
     bar : str
         Length of a bar: ``"1d"``, ``"1h"``, ``"30m"``, ``"15m"``, ``"5m"`` or ``"1m"``.
     until : str
-        Keep what was known by then. A date means the end of that day (UTC), a date with time that moment; empty for all.
+        Keep what was known by then. A date means the end of that day (UTC), a date with time that moment; empty for
+        all.
     stamps, timezone, without_volume
         How the file writes its times and whether it may lack volume: see :class:`components.data.files.Convention`.
 

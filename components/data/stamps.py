@@ -42,11 +42,12 @@ def to_utc(raw: pd.Series, where: str, timezone: str, *, sessions: bool = False,
     if sessions and not pd.api.types.is_datetime64_any_dtype(raw) and not pd.api.types.is_numeric_dtype(raw):
         raw = raw.astype("string").str.slice(0, 10)  # the date as written, whatever offset follows
     times = _parse(raw, where, first_line)
-    if sessions:
-        return times.dt.tz_localize(None).astype("datetime64[ns]")
-    if times.dt.tz is None:
-        times = _localise(times, zone, where, first_line)
-    return times.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[ns]")
+    if not sessions:
+        if times.dt.tz is None:
+            times = _localise(times, zone, where, first_line)
+        times = times.dt.tz_convert("UTC")
+    naive: pd.Series = times.dt.tz_localize(None).astype("datetime64[ns]")
+    return naive
 
 
 def _parse(raw: pd.Series, where: str, first_line: int) -> pd.Series:
@@ -72,7 +73,7 @@ def _parse(raw: pd.Series, where: str, first_line: int) -> pd.Series:
 
 
 def _localise(times: pd.Series, zone: ZoneInfo, where: str, first_line: int) -> pd.Series:
-    localised = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    localised: pd.Series = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     bad = np.flatnonzero(localised.isna())
     if len(bad):
         raise DataRejected(

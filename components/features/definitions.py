@@ -1,7 +1,7 @@
 """The one table of features: name, unit, definition and physical bounds.
 
-Document 2 lists 13 features and leaves the number of lags open ("lookback_periods"); with three lags of close and of volume
-they are exactly 13, which is the choice made here. Log returns below go back 10 bars.
+Document 2 lists 13 features and leaves the number of lags open ("lookback_periods"); with three lags of close and of
+volume they are exactly 13, which is the choice made here. Log returns below go back 10 bars.
 
 "Bar" is the sampling interval (a day by default). Every value is known at the bar's end and uses bars up to it.
 """
@@ -14,11 +14,12 @@ from components.models.schema import Column
 
 WINDOW_LENGTH: Final = 60
 WINDOW_CHANNELS: Final = ("open", "high", "low", "close", "volume")
-"""Channels of the ``window`` tensor, oldest bar first: log of each price over the *latest* close, and log of volume over the
-window's mean volume (the feature ``volume_mean_60``). Log ratios, not prices: see :mod:`components.features.window`."""
+"""Channels of the ``window`` tensor, oldest bar first: log of each price over the *latest* close, and log of volume
+over the window's mean volume (the feature ``volume_mean_60``). Log ratios, not prices: see
+:mod:`components.features.window`."""
 
 WARM_UP: Final = 250
-"""Bars of a security that only feed the indicators and get no features: SMA 200 needs 200, exponential averages settle."""
+"""Bars of a security that only feed the indicators: SMA 200 needs 200, exponential averages settle. No row for them."""
 
 PRICE, VOLUME, DECIMAL, ANNUAL = "price", "shares", "decimal", "annualised decimal"
 
@@ -110,4 +111,4 @@ DOCUMENT_2: Final = tuple(c.name for c in _DOCUMENT_2)
 MARKET: Final = tuple(c.name for c in _MARKET)
 
 MARKET_NEUTRAL: Final = {"vix": 20.0, "vix_change": 0.0, "breadth": 0.5, "dispersion": 0.015}
-"""Stands in where a source has no market context (round long-run values; constant, so a model learns nothing from them)."""
+"""Stands in where a source has no market context: round long-run values; being constant they teach a model nothing."""

@@ -1,8 +1,8 @@
 """Technical indicators of one security, from TA-Lib where it has the textbook definition.
 
-Wilder's and exponential averages never forget entirely: their value depends on where the series starts, by a factor that
-halves every few bars. After :data:`components.features.definitions.WARM_UP` bars the rest is below 1e-6 of the value, and
-earlier rows are dropped.
+Wilder's and exponential averages never forget entirely: their value depends on where the series starts, by a factor
+that halves every few bars. After :data:`components.features.definitions.WARM_UP` bars the rest is below 1e-6 of the
+value, and earlier rows are dropped.
 """
 
 from __future__ import annotations

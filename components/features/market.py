@@ -45,7 +45,7 @@ def market_features(timestamps: pd.Series, market: pd.DataFrame) -> pd.DataFrame
         first = stale.iloc[0]
         raise DataRejected(
             f"The bar of {first['timestamp']} has no market context newer than {first['as_of']} ({len(stale)} bars).",
-            "Extend the market frame, end the bars earlier with until, or pass an empty market frame for neutral values.",
+            "Extend the market frame, end the bars earlier (until), or pass an empty market frame for neutral values.",
         )
     return joined.sort_values("row")[list(MARKET)].reset_index(drop=True)
 

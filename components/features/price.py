@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from components.data.bars import VALUES, bars_per_year, tidy
@@ -19,8 +20,8 @@ def compute_features(bars: pd.DataFrame, market: pd.DataFrame, *, bar: str = "1d
     """Compute every feature of every bar that has enough history.
 
     Each row uses its own security's bars up to itself and market rows known by its timestamp, nothing else; columns of
-    ``bars`` beyond those of a bars frame are ignored. The first :data:`~components.features.definitions.WARM_UP` bars of a
-    security, and bars before the first market row, have no features and are left out.
+    ``bars`` beyond those of a bars frame are ignored. The first :data:`~components.features.definitions.WARM_UP` bars
+    of a security, and bars before the first market row, have no features and are left out.
 
     Parameters
     ----------
@@ -34,14 +35,15 @@ def compute_features(bars: pd.DataFrame, market: pd.DataFrame, *, bar: str = "1d
     Returns
     -------
     DataFrame
-        ``entity``, ``timestamp``, the columns of :data:`~components.features.definitions.FEATURES` (float64) and ``window``
-        (float32 arrays of 60 x 5 values, oldest bar first: see :func:`components.features.window.price_windows`), sorted by
-        entity and timestamp.
+        ``entity``, ``timestamp``, the columns of :data:`~components.features.definitions.FEATURES` (float64) and
+        ``window`` (float32 arrays of 60 x 5 values, oldest bar first: see
+        :func:`components.features.window.price_windows`), sorted by entity and timestamp.
 
     Raises
     ------
     DataRejected
-        If no security has more than ``WARM_UP`` bars, a value is missing or not positive, or the market frame ends too early.
+        If no security has more than ``WARM_UP`` bars, a value is missing or not positive, or the market frame ends too
+        early.
     """
     tidied = tidy(bars)
     _require_clean(tidied)
@@ -87,8 +89,10 @@ def _one_security(bars: pd.DataFrame, context: pd.DataFrame, per_year: float) ->
     return table[table[list(MARKET)].notna().all(axis=1)]
 
 
-def _flat(windows: np.ndarray) -> list[np.ndarray]:
-    return list(windows.reshape(len(windows), -1))
+def _flat(windows: npt.NDArray[np.float32]) -> pd.Series:
+    """Return one float32 array of 300 values per window, indexed as the rows they belong to."""
+    rows = list(windows.reshape(len(windows), -1))
+    return pd.Series(rows, index=range(WARM_UP, WARM_UP + len(rows)), dtype=object)
 
 
 def _require_clean(bars: pd.DataFrame) -> None:

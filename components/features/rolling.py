@@ -1,8 +1,8 @@
 """Rolling statistics that look at nothing outside their window.
 
-Running sums carry rounding errors from before the window into it, so that a value depends on where the series starts. Here
-every window is reduced on its own: the same window gives the same bits in training and online. All functions return an array
-as long as the input, with NaN where the window is not full.
+Running sums carry rounding errors from before the window into it, so that a value depends on where the series starts.
+Here every window is reduced on its own: the same window gives the same bits in training and online. All functions
+return an array as long as the input, with NaN where the window is not full.
 """
 
 from __future__ import annotations
@@ -76,4 +76,5 @@ def lag(values: Array, bars: int) -> Array:
 def divide(numerator: Array, denominator: Array, otherwise: float) -> Array:
     """Return the quotient, and ``otherwise`` where the denominator is 0."""
     out = np.full(np.broadcast(numerator, denominator).shape, otherwise, dtype=float)
-    return np.divide(numerator, denominator, out=out, where=denominator != 0)
+    np.divide(numerator, denominator, out=out, where=denominator != 0)
+    return out

@@ -33,16 +33,17 @@ def volatilities(open_: Array, high: Array, low: Array, close: Array, bars_per_y
 
 
 def ewma(returns: Array, decay: float = EWMA_DECAY) -> Array:
-    """Return the root of the exponentially weighted mean of squared returns, per bar; weights sum to one from the start."""
+    """Return the root of the exponentially weighted mean of squared returns, per bar; the weights sum to one."""
     variance = pd.Series(returns**2).ewm(alpha=1 - decay, adjust=True).mean()
-    return np.sqrt(variance.to_numpy())
+    root: Array = np.sqrt(variance.to_numpy())
+    return root
 
 
 def garman_klass(open_: Array, high: Array, low: Array, close: Array, length: int) -> Array:
     """Return the Garman-Klass volatility per bar over ``length`` bars: it uses the whole range, not the close alone.
 
-    Garman and Klass, "On the Estimation of Security Price Volatilities from Historical Data", Journal of Business 53 (1980),
-    doi:10.1086/296072, their practical estimator. Overnight moves are not in it.
+    Garman and Klass, "On the Estimation of Security Price Volatilities from Historical Data", Journal of Business 53
+    (1980), doi:10.1086/296072, their practical estimator. Overnight moves are not in it.
     """
     term = 0.5 * np.log(high / low) ** 2 - (2 * np.log(2) - 1) * np.log(close / open_) ** 2
     return np.sqrt(np.maximum(rolling.mean(term, length), 0.0))

@@ -19,8 +19,8 @@ def price_windows(
     Returns
     -------
     ndarray of float32, shape (bars - length + 1, length, 5)
-        Oldest bar first. Channels: log of open, high, low and close over the window's last close (the last close's own value
-        is 0), and log of volume over the window's mean volume (0 everywhere when there was none).
+        Oldest bar first. Channels: log of open, high, low and close over the window's last close (the last close's own
+        value is 0), and log of volume over the window's mean volume (0 everywhere when there was none).
     """
     last = np.log(close[length - 1 :])[:, None]
     channels = [windows(np.log(price), length) - last for price in (open_, high, low, close)]

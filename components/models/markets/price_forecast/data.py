@@ -71,7 +71,7 @@ def build_dataset(features: pd.DataFrame, bars: pd.DataFrame, horizons: tuple[st
 
 
 def build_inputs(features: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
-    """Return the model's input tensors of rows of features, in their order: for training and for a live request alike."""
+    """Return the model's input tensors of rows of features, in order: for training and for a live request alike."""
     _require_columns(features)
     window = np.array(features["window"].tolist(), dtype=np.float32)
     return {
