@@ -122,7 +122,7 @@ class AsofFileOfflineStore(DaskOfflineStore):  # type: ignore[misc]
 def _join(
     config: RepoConfig, view: FeatureView, names: list[str], rows: pd.DataFrame, asked: pd.Series
 ) -> pd.DataFrame:
-    """Return the features of one view for every row, in the rows' order; missing where none is known or all are too old."""
+    """Return one view's features for every row, in the rows' order; missing where none is known or all are too old."""
     source = view.batch_source
     stamp, created = source.timestamp_field, source.created_timestamp_column
     keys = [column.name for column in view.entity_columns]

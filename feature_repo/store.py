@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from components.errors import FeatureUnavailable, InvalidRequest
@@ -32,8 +33,11 @@ def open_store(root: Path) -> FeatureStore:
     """Open the store below ``root`` (``ARTHAFLOW_HOME``), registering entities, views and services when they changed.
 
     With ``ARTHAFLOW_FEATURE_SOURCE=postgres`` it is the cluster's (``feature_store.cluster.yaml``), else SQLite and
-    Parquet in ``root/feast``. """ # Feast asks nobody's permission to report usage in some releases; 0.67 has no such
-    code, later ones must stay quiet too. os.environ.setdefault("FEAST_USAGE", "False") with warnings.catch_warnings():
+    Parquet in ``root/feast``.
+    """
+    # Some releases of Feast report usage to its makers; 0.67 has no such code, and others shall stay quiet too.
+    os.environ.setdefault("FEAST_USAGE", "False")
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         from feast import FeatureStore
 
@@ -105,7 +109,7 @@ def materialise(store: FeatureStore, until: pd.Timestamp | str) -> None:
 
 
 def online_rows(store: FeatureStore, entities: list[str]) -> pd.DataFrame:
-    """Return the features that are online, :data:`COLUMNS` with the time they were known; unknown entities are left out."""
+    """Return the features that are online: :data:`COLUMNS`, with the time they were known; no row for unknown entities."""
     unique = list(dict.fromkeys(entities))
     response = store.get_online_features(
         store.get_feature_service(SERVICE), entity_rows=[{"entity": e} for e in unique]
@@ -113,6 +117,7 @@ def online_rows(store: FeatureStore, entities: list[str]) -> pd.DataFrame:
     values = response.to_dict(include_event_timestamps=True)
     frame = pd.DataFrame({name: values[name] for name in ("entity", *NAMES, "window")})
     stamps, others = values[f"{NAMES[0]}__ts"], values["window__ts"]
+    frame["window"] = [None if w is None else np.asarray(w, dtype=np.float32) for w in values["window"]]
     frame.insert(1, "timestamp", pd.to_datetime(pd.Series(stamps), unit="s").astype("datetime64[ns]"))
     # Two views that disagree on the time are being materialised right now: neither row is complete yet.
     whole = frame[NAMES[0]].notna() & frame["window"].notna() & (pd.Series(stamps) == pd.Series(others))

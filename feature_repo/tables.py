@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -55,7 +54,7 @@ def _replace(path: Path, rows: pd.DataFrame) -> None:
     scratch = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         rows.to_parquet(scratch, index=False, compression="zstd")
-        os.replace(scratch, path)
+        scratch.replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OutOfSpace(f"The disk filled up while {path} was being written.", "Free some space.") from error

@@ -37,8 +37,10 @@ price_window = FeatureView(
     schema=[
         _KEY,
         Field(
-            name="window", dtype=Array(Float32), description=f"The last {WINDOW_LENGTH} bars, oldest first, {',
-            '.join(WINDOW_CHANNELS)} each: log ratios to the " "latest close and to the window's mean volume.",
+            name="window",
+            dtype=Array(Float32),
+            description=f"The last {WINDOW_LENGTH} bars, oldest first, each {', '.join(WINDOW_CHANNELS)}: log ratios "
+            "to the latest close and to the window's mean volume.",
         ),
     ],
     source=source("price_window"),
