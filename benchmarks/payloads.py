@@ -81,7 +81,7 @@ def ask(http_port: int, grpc_port: int, transport: str, request: Request) -> tup
     ValueError
         With the server's own words, if it refuses.
     """
-    if transport == "grpc":
+    if transport == "gRPC":
         return _ask_grpc(grpc_port, request)
     import httpx
 

@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.workloads import Case, Workload
 
 BEGIN, END = "<!-- benchmarks/serving.py: begin -->", "<!-- benchmarks/serving.py: end -->"
-OURS, MLSERVER, NAIVE = "Arthaflow", "MLServer", "kserve"
+OURS, MLSERVER, KSERVE = "Arthaflow", "MLServer", "kserve"
 MAX_READY_S, MAX_MEMORY_MB = 4.0, 220.0
 
 
@@ -119,7 +119,7 @@ def load_table(results: Results, cases: Sequence[Case], servers: Sequence[str]) 
     lines = [_row(head), _row(["---"] + ["---:"] * (len(head) - 1))]
     for case in cases:
         noun = "row" if case.rows == 1 else "rows"
-        name = f"{case.rows} {noun}, {{'rest json': 'REST JSON', 'rest binary': 'REST binary', 'grpc': 'gRPC'}[case.transport]}"
+        name = f"{case.rows} {noun}, {case.transport}"
         name += "" if case.concurrency > 1 else ", one at a time"
         differences = [results.differences[p, case] for p in peers if (p, case) in results.differences]
         ratios = [_times(ratio(results, case, p)) for p in peers]
@@ -155,7 +155,7 @@ def targets(results: Results, cases: Mapping[str, Sequence[Case]], workloads: Se
         main = [c for c in cases[w.key] if c.main]
         for case in main:
             few = case.rows == 1
-            for peer in (MLSERVER, NAIVE) if few else (MLSERVER,):
+            for peer in (MLSERVER, KSERVE) if few else (MLSERVER,):
                 want, got = (w.few_target if few else w.many_target), ratio(results, case, peer)
                 rows = "one row" if few else f"{case.rows} rows"
                 text = f"{w.key}, {rows} over REST: at least {want:g}x {peer}"

@@ -18,12 +18,12 @@ import httpx
 import psutil
 
 from benchmarks.models import ROOMS
-from benchmarks.report import MLSERVER, NAIVE, OURS
+from benchmarks.report import KSERVE, MLSERVER, OURS
 from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-SERVERS = (OURS, MLSERVER, NAIVE)
+SERVERS = (OURS, MLSERVER, KSERVE)
 
 
 @dataclass
@@ -139,7 +139,7 @@ def _mlserver(server: Server, folder: Path, spare: int) -> list[str]:
     return [str(BENCH_PYTHON.with_name("mlserver")), "start", str(folder)]
 
 
-_COMMANDS = {OURS: _ours, MLSERVER: _mlserver, NAIVE: _naive}
+_COMMANDS = {OURS: _ours, MLSERVER: _mlserver, KSERVE: _naive}
 
 
 def requested_outputs(server: str, workload: Workload) -> list[str]:

@@ -34,9 +34,9 @@ from benchmarks.servers import BENCH_PYTHON, SERVERS, Server, requested_outputs 
 from benchmarks.workloads import WORKLOADS, Case, Workload, cases  # noqa: E402
 
 BUILDERS = {
-    "rest json": payloads.json_request,
-    "rest binary": payloads.binary_request,
-    "grpc": payloads.grpc_request,
+    "REST JSON": payloads.json_request,
+    "REST binary": payloads.binary_request,
+    "gRPC": payloads.grpc_request,
 }
 TOLERANCE = 1e-4
 """Largest allowed absolute difference of answers; predictions are of the order of one to twenty."""
@@ -128,7 +128,7 @@ def _compare(case: Case, running: dict[str, Server], inputs: payloads.FloatArray
         try:
             answers[name], sizes[name] = payloads.ask(server.http_port, server.grpc_port, case.transport, request)
         except ValueError as error:
-            results.refused[name, case] = "not supported" if case.transport == "rest binary" else "**failed**: refused"
+            results.refused[name, case] = "not supported" if case.transport == "REST binary" else "**failed**: refused"
             _say(f"  {name} refuses {case.transport}, {case.rows} rows: {error}")
     for name, answer in answers.items():
         if name == OURS or OURS not in answers:
@@ -143,10 +143,10 @@ def _compare(case: Case, running: dict[str, Server], inputs: payloads.FloatArray
 def _time(case: Case, server: Server, rows: payloads.FloatArray, size: int, plan: Plan, warm_up: bool) -> Sample:
     request = _request(case, server.name, rows)
     seconds = plan.seconds if case.main else max(1, plan.seconds // 2)
-    host = f"http://127.0.0.1:{server.grpc_port if case.transport == 'grpc' else server.http_port}"
+    host = f"http://127.0.0.1:{server.grpc_port if case.transport == 'gRPC' else server.http_port}"
 
     def run(duration: int) -> Sample:
-        if case.transport == "grpc":
+        if case.transport == "gRPC":
             return load.h2load(host + request.path, request.body, size, case.concurrency, duration, plan.load_core)
         return load.wrk(host + request.path, request.body, request.headers, case.concurrency, duration, plan.load_core)
 

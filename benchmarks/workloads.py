@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Transport = Literal["rest json", "rest binary", "grpc"]
-TRANSPORTS: tuple[Transport, ...] = ("rest json", "rest binary", "grpc")
+Transport = Literal["REST JSON", "REST binary", "gRPC"]
+TRANSPORTS: tuple[Transport, ...] = ("REST JSON", "REST binary", "gRPC")
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class Case:
     @property
     def main(self) -> bool:
         """Whether a target hangs on it; it is then measured twice as long."""
-        return self.transport == "rest json" and self.concurrency > 1
+        return self.transport == "REST JSON" and self.concurrency > 1
 
 
 def cases(workload: Workload, concurrency: int = 16) -> list[Case]:
     """Return a workload's cases: every transport at full concurrency, and one row of JSON alone on the wire."""
     grid = [Case(workload, rows, t, concurrency) for t in TRANSPORTS for rows in (1, workload.many)]
-    return [*grid, Case(workload, 1, "rest json", 1)]
+    return [*grid, Case(workload, 1, "REST JSON", 1)]
