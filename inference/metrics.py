@@ -1,0 +1,110 @@
+"""Prometheus metrics of the data plane, kept as plain numbers on the hot path and turned into families at a scrape.
+
+All of it is written by the event loop's thread alone, so nothing is locked: a request costs two dictionary increments and a
+bisection instead of the 3 µs that three ``prometheus_client`` calls take.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+UNKNOWN = "unknown"
+"""Label of a model that is not served: a client's invented names must not grow the label set."""
+
+
+class Histogram:
+    """Bucket counts and sum of one series."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Return (upper bound, cumulative count) pairs, as Prometheus wants them."""
+        running, found = 0, []
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
+            running += count
+            found.append((bound, float(running)))
+        return found
+
+
+class ModelMetrics:
+    """The series of one version of one model."""
+
+    __slots__ = ("codes", "rows", "seconds")
+
+    def __init__(self) -> None:
+        self.codes: defaultdict[int, int] = defaultdict(int)
+        self.seconds = Histogram(SECONDS)
+        self.rows = Histogram(ROWS)
+
+    def observe(self, code: int, seconds: float) -> None:
+        """Count one answered request."""
+        self.codes[code] += 1
+        self.seconds.observe(seconds)
+
+
+class ServerMetrics(Collector):
+    """Everything that ``/metrics`` tells about the data plane, beside kserve's own.
+
+    Attributes
+    ----------
+    log_dropped : callable
+        Reads the payload log's count of rows it had to drop.
+    ready : callable
+        Reads which models are ready: {(model, version): bool}.
+    """
+
+    def __init__(self) -> None:
+        self.models: dict[tuple[str, str], ModelMetrics] = {}
+        self.validation_errors: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.log_dropped: Callable[[], int] = lambda: 0
+        self.ready: Callable[[], dict[tuple[str, str], bool]] = dict
+
+    def model(self, name: str, version: str) -> ModelMetrics:
+        """Return the series of one version, making them on first use."""
+        return self.models.setdefault((name, version), ModelMetrics())
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: the registry need not collect in order to register."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric families."""
+        labels = ["model", "version"]
+        requests = CounterMetricFamily("arthaflow_requests", "Answered inference requests.", labels=[*labels, "code"])
+        seconds = HistogramMetricFamily("arthaflow_request_seconds", "From request read to answer.", labels=labels)
+        rows = HistogramMetricFamily("arthaflow_batch_rows", "Rows per predict call.", labels=labels)
+        for key, series in list(self.models.items()):
+            for code, count in list(series.codes.items()):
+                requests.add_metric([*key, str(code)], count)
+            seconds.add_metric(key, series.seconds.cumulative(), series.seconds.total)
+            rows.add_metric(key, series.rows.cumulative(), series.rows.total)
+        errors = CounterMetricFamily(
+            "arthaflow_validation_errors", "Refused requests by the field that was wrong.", labels=["model", "field"]
+        )
+        for error_key, count in list(self.validation_errors.items()):
+            errors.add_metric(error_key, count)
+        dropped = CounterMetricFamily(
+            "arthaflow_payload_log_dropped", "Payload rows lost to a log that cannot be written."
+        )
+        dropped.add_metric([], self.log_dropped())
+        ready = GaugeMetricFamily("arthaflow_model_ready", "1 when the version answers.", labels=labels)
+        for key, is_ready in self.ready().items():
+            ready.add_metric(key, float(is_ready))
+        yield from (requests, seconds, rows, errors, dropped, ready)
