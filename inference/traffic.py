@@ -1,7 +1,7 @@
 """Steady live traffic: replays feature rows over V2 at a rate, and accounts for every single request.
 
-The load is open: a request is due at its time whether or not earlier ones were answered, as with real clients, so a slow
-server cannot hide behind a polite client.
+The load is open: a request is due at its time whether or not earlier ones were answered, as with real clients, so a
+slow server cannot hide behind a polite client.
 """
 
 from __future__ import annotations
