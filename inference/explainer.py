@@ -30,6 +30,7 @@ from components.data.dataset import Dataset
 from components.errors import ArthaflowError, InvalidRequest
 from components.models.spec import ModelSpec
 from components.registry.artifact import Artifact, read_artifact
+from inference.arguments import parse, predictor_arguments, run, server_parser
 from inference.binding import Binder
 from inference.explain.kinds import METHODS, available, pick
 from inference.explain.packing import Packing
@@ -190,12 +191,12 @@ class Explainer(hosting.Surrounding):
 
 def main(arguments: Sequence[str]) -> None:
     """Serve an artifact's explainer."""
-    parser = hosting.parser(__doc__.split("\n")[0])
-    hosting.predictor_arguments(parser)
+    parser = server_parser(__doc__.split("\n")[0])
+    predictor_arguments(parser)
     parser.add_argument("--artifact", type=Path, required=True, help="directory of the model's artifact")
     parser.add_argument("--kind", default="", help=f"{', '.join(METHODS)}; default: the spec's first that can run here")
     parser.add_argument("--budget_rows", type=int, default=8192, help="model rows that one explanation may cost")
-    options = hosting.parse(parser, arguments)
+    options = parse(parser, arguments)
     artifact = read_artifact(options.artifact)
     spec = get_spec(options.spec or artifact.model_name)
     upstream = Upstream(
@@ -211,4 +212,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    hosting.run(main)
+    run(main)

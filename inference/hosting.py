@@ -7,14 +7,11 @@ port in use, errors that keep their status and never show a traceback, and repos
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
-import os
 import socket
-import sys
+import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import inference.lean_kserve  # noqa: F401  isort: skip  (first: it makes kserve's import cheap)
@@ -62,31 +59,6 @@ class Surrounding(Model):  # type: ignore[misc]  # kserve ships no types
             raise UnknownModel(f"There is no model {name!r} here.", f"This server answers for {self.name!r}.")
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser with the arguments that KServe appends to every container."""
-    result = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    result.add_argument("--model_name", required=True, help="name on the inference protocol")
-    result.add_argument("--http_port", type=int, default=8080, help="port to listen on; 0 picks a free one")
-    result.add_argument("--host", default="0.0.0.0", help="address to listen on")
-    result.add_argument("--spec", default="", help="name in the catalogue, where it is not the model name")
-    return result
-
-
-def predictor_arguments(result: argparse.ArgumentParser) -> None:
-    """Add the arguments that say where the predictor is and how patiently it is asked."""
-    result.add_argument("--predictor_host", required=True, help="host:port of the predictor; port 80 without one")
-    result.add_argument("--predictor_request_timeout_seconds", type=float, default=30.0, help="per request")
-    result.add_argument("--predictor_request_retries", type=int, default=2, help="after a refused connection or a 503")
-
-
-def parse(result: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
-    """Parse, and name unknown arguments in the log: KServe may append some that are not for this server."""
-    known, unknown = result.parse_known_args(arguments)
-    if unknown:
-        LOG.warning("ignoring unknown arguments: %s", " ".join(unknown))
-    return known
-
-
 class _Server(ModelServer):  # type: ignore[misc]
     """kserve's server on a socket that is bound already, which is also how it listens elsewhere than on 0.0.0.0."""
 
@@ -110,7 +82,10 @@ def serve(model: Surrounding, host: str, port: int) -> None:
         If the port is taken.
     """
     listener = bind(host, port)
+    # Without it the second half of an answer waits for the client's delayed acknowledgement: 40 ms per request.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.listen(2048)
+    warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")  # kserve's own routes use it
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("kserve.trace").disabled = True
     asyncio.set_event_loop(asyncio.new_event_loop())  # kserve asks for the current loop, which uvloop no longer makes
@@ -143,22 +118,18 @@ def _common_routes(model: Surrounding) -> APIRouter:
         body: dict[str, Any] = {"ready": not reason, "name": model.name}
         return JSONResponse({**body, "reason": reason} if reason else body, status_code=503 if reason else 200)
 
+    def elsewhere(name: str) -> JSONResponse:
+        told = f"The {type(model).__name__.lower()} of {model.name!r} does not do this."
+        return JSONResponse({"error": told, "remedy": "Ask the predictor, or the explainer."}, status_code=404)
+
     def closed(name: str) -> JSONResponse:
         return JSONResponse({"error": f"Loading and unloading {name!r} is closed on this server."}, status_code=403)
 
     router.add_api_route("/v2/health/ready", lambda: readiness(), methods=["GET"])
     router.add_api_route("/v2/models/{name}/ready", readiness, methods=["GET"])
     router.add_api_route("/v1/models/{name}", readiness, methods=["GET"])
+    for path in ("/v1/models/{name}:predict", "/v1/models/{name}:explain", "/v2/models/{name}/infer"):
+        router.add_api_route(path, elsewhere, methods=["POST"])
     for verb in ("load", "unload"):
         router.add_api_route(f"/v2/repository/models/{{name}}/{verb}", closed, methods=["POST"])
     return router
-
-
-def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Run a server's main function; an error becomes one message on stderr and exit status 1."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=os.environ.get("ARTHAFLOW_LOG", "WARNING"))
-    try:
-        main(sys.argv[1:])
-    except ArthaflowError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        raise SystemExit(1) from error

@@ -144,4 +144,5 @@ class Problem:
     def subsample(self, rows: int) -> FloatArray:
         """Return at most ``rows`` background rows, evenly spaced over time."""
         keep = np.unique(np.linspace(0, len(self.background) - 1, max(rows, 1)).round().astype(int))
-        return self.background[keep]
+        thinned: FloatArray = self.background[keep]
+        return thinned
