@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,8 +26,17 @@ from pipelines.report.sections.serving import serving
 from pipelines.report.sections.shortfalls import shortfalls
 
 SECTIONS: tuple[Callable[[ReportData], Section], ...] = (
-    forecast, calibration, metrics, residuals, attributions, drift, rollout, lineage, serving, shortfalls,
-)  # fmt: skip
+    forecast,
+    calibration,
+    metrics,
+    residuals,
+    attributions,
+    drift,
+    rollout,
+    lineage,
+    serving,
+    shortfalls,
+)
 
 
 def build_report(data: ReportData, out: Path) -> Path:
@@ -67,7 +75,8 @@ def render(data: ReportData) -> str:
     body = "".join(section.render() for section in sections)
     return page(
         f"{data.spec.title} · Arthaflow report",
-        f'<a class="skip" href="#overview">Skip to the figures</a>{masthead(data)}{nav}<main>{overview(data)}{body}</main>{_footer(data)}',
+        '<a class="skip" href="#overview">Skip to the '
+        f"figures</a>{masthead(data)}{nav}<main>{overview(data)}{body}</main>{_footer(data)}",
     )
 
 
@@ -81,14 +90,18 @@ def _footer(data: ReportData) -> str:
 def _write(path: Path, html: str) -> None:
     """Write beside the final place, then rename, so that a reader never sees half a report."""
     try:
-        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
+        with NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=path.name, suffix=".part", delete=False
+        ) as file:
             part = Path(file.name)
             file.write(html)
         part.chmod(0o644)
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         if "part" in locals():
             part.unlink(missing_ok=True)
         if error.errno == errno.ENOSPC:
-            raise OutOfSpace(f"The disk filled up while writing {path}.", "Free some space and build the report again.") from error
+            raise OutOfSpace(
+                f"The disk filled up while writing {path}.", "Free some space and build the report again."
+            ) from error
         raise

@@ -36,7 +36,7 @@ class ReportData:
     forecast : mapping or None
         The latest forecast in document 0's shape (``PriceForecast.present``).
     explanations : sequence of mapping
-        Answers of the explainer: attributions (feature, value, attribution, unit), base_value, prediction, or an anchor.
+        Answers of the explainer (``{"explanations": [...]}``), or single explanations out of them.
     drift_before, drift_after : mapping or None
         The detector's ``GET /v1/drift`` before and after the simulated regime change.
     drift_samples : mapping

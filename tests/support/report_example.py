@@ -24,7 +24,9 @@ def bars() -> pd.DataFrame:
     frames = []
     for entity, source in (("NASDAQ", nasdaq), ("SP500", sp500)):
         raw = source.load()
-        frame = pd.DataFrame({name: raw[name.title()].to_numpy(float) for name in ("open", "high", "low", "close", "volume")})
+        frame = pd.DataFrame(
+            {name: raw[name.title()].to_numpy(float) for name in ("open", "high", "low", "close", "volume")}
+        )
         frame.insert(0, "timestamp", raw.index + pd.Timedelta(hours=21))
         frame.insert(0, "entity", entity)
         frames.append(frame)
@@ -97,7 +99,10 @@ def samples(prices: pd.DataFrame, rows: int = 400) -> dict[str, dict[str, np.nda
     change = np.diff(np.log(close))
     volatility = pd.Series(change).rolling(21).std().to_numpy() * np.sqrt(252)
     rng = np.random.default_rng(7)
-    picks, recent = rng.choice(np.arange(60, len(change)), 1000, replace=False), rng.choice(np.arange(60, len(change)), rows, replace=False)
+    picks, recent = (
+        rng.choice(np.arange(60, len(change)), 1000, replace=False),
+        rng.choice(np.arange(60, len(change)), rows, replace=False),
+    )
     return {
         "features.price_change": {"reference": change[picks], "before": change[recent], "after": 3 * change[recent]},
         "features.volatility_21": {"reference": volatility[picks], "before": volatility[recent], "after": 3 * volatility[recent]},
@@ -149,7 +154,9 @@ class _Target:
             latency = self.rng.gamma(6, 1.1) * (self.slow if canary else 1.0)
             status = 500 if canary and self.rng.uniform() < self.failing else 200
             track, version = ("canary", self.canary_version) if canary else ("stable", self.stable_version)
-            self.rows.append(RequestRow(self.time + offset, track, version, status, latency, 2500 + self.rng.normal(0, 20)))
+            self.rows.append(
+                RequestRow(self.time + offset, track, version, status, latency, 2500 + self.rng.normal(0, 20))
+            )
         self.time += seconds
 
     def deploy_canary(self, version: str, artifact: str) -> None:
@@ -172,12 +179,18 @@ class _Target:
 
 def explanation() -> dict[str, Any]:
     """An attribution answer whose parts add up."""
-    parts = [("close", 2506.85, 61.3, "index points"), ("volatility_21", 0.31, -9.4, "annualised decimal"), ("rsi_14", 41.2, -3.1, ""),
-             ("sma_21", 2590.1, 12.2, "index points"), ("vix", 25.4, -2.2, "index points"), ("price_change", 0.0085, 1.1, "decimal")]
+    parts = [
+        ("close", 2506.85, 61.3, "index points"),
+        ("volatility_21", 0.31, -9.4, "annualised decimal"),
+        ("rsi_14", 41.2, -3.1, ""),
+        ("sma_21", 2590.1, 12.2, "index points"),
+        ("vix", 25.4, -2.2, "index points"),
+        ("price_change", 0.0085, 1.1, "decimal"),
+    ]
     parts += [(f"lag_{k}", 0.001 * k, 0.3 / k, "decimal") for k in range(1, 9)]
     base = 2440.0
     return {
-        "kind": "kernel_shap", "output": "price", "column": "1_day", "base_value": base,
+        "method": "kernel_shap", "output": "price.1_day", "unit": "index points", "why": "price.1_day is above the usual.", "base_value": base,
         "prediction": base + sum(p[2] for p in parts),
         "attributions": [dict(zip(("feature", "value", "attribution", "unit"), p, strict=True)) for p in parts],
     }  # fmt: skip
@@ -196,15 +209,36 @@ def report_data() -> ReportData:
         backtest=table,
         bars=prices,
         forecast=forecast(table),
-        explanations=(explanation(), {"kind": "anchor_tabular", "anchor": ["close > 2,400.1", "vix <= 26.0"], "precision": 0.97, "coverage": 0.18}),
+        explanations=(
+            explanation(),
+            {
+                "method": "anchor_tabular",
+                "anchor": ["close > 2,400.1", "vix <= 26.0"],
+                "precision": 0.97,
+                "coverage": 0.18,
+                "class": "up",
+                "reached": True,
+            },
+        ),
         drift_before=drift(sets, "before"),
         drift_after=drift(sets, "after"),
         drift_samples=sets,
         drift_simulation="The returns of the recent rows are multiplied by three, and their volatility with them.",
         rollouts=(rollout("2"), rollout("3", slow=8.0, failing=0.12)),
         traffic={"requests": 4210, "failures": 0, "p95_ms": 14.2},
-        lineage={"run_id": "example", "data_hash": "9f" * 32, "git_commit": "ab" * 20 + "+dirty", "seed": "7", "source": "embedded", "libraries": "numpy==1.26 " * 12},
-        verdict={"promote": True, "reason": "Promoted: the interval score beats the random walk's by 4.1 % (p < 0.001).", "checks": []},
+        lineage={
+            "run_id": "example",
+            "data_hash": "9f" * 32,
+            "git_commit": "ab" * 20 + "+dirty",
+            "seed": "7",
+            "source": "embedded",
+            "libraries": "numpy==1.26 " * 12,
+        },
+        verdict={
+            "promote": True,
+            "reason": "Promoted: the interval score beats the random walk's by 4.1 % (p < 0.001).",
+            "checks": [],
+        },
         serving={"ready_seconds": 2.1, "p50_ms": 0.9, "p95_ms": 2.2, "memory_mb": 187.0},
         timings={"ingest": 0.8, "features": 4.2, "train": 61.0, "evaluate": 7.5, "rollouts": 44.0},
         notes=("This example trains no model.",),

@@ -52,7 +52,7 @@ def fan_chart(backtest: pd.DataFrame, bars: pd.DataFrame, entity: str = "", days
     times, prices = to_seconds(close["timestamp"]), close["close"].to_numpy(float)
 
     low, high = extent(prices, *(fan["band"] for fan in fans), pad=0.06)
-    chart = Canvas(430, f"Fan chart of {entity}: actual close and forecasts from {len(fans)} origins with intervals")
+    chart = Canvas(410, f"Fan chart of {entity}: actual close and forecasts from {len(fans)} origins with intervals")
     panel = Panel.at(66, 28, 876, 350, (times[0], times[-1]), (low, high))
     chart.add(panel.grid(linear_ticks(low, high, 6), "price"), panel.bottom(time_ticks(times[0], times[-1], 8)))
     hits = total = 0
@@ -67,11 +67,15 @@ def fan_chart(backtest: pd.DataFrame, bars: pd.DataFrame, entity: str = "", days
             chart.add(circle(panel.x.one(x), panel.y.one(y), 4.2, "hit" if inside else "miss"))
     _hover(chart, panel, times, prices, rows, names)
     caption = (
-        f"{entity}: forecasts from {f.plural(len(fans), 'origin')} about a month apart, {f.date(close['timestamp'].iloc[0])} to "
+        f"{entity}: forecasts from {f.plural(len(fans), 'origin')} about a month apart, "
+        f"{f.date(close['timestamp'].iloc[0])} to "
         f"{f.date(close['timestamp'].iloc[-1])}. {hits} of the {total} intervals drawn contain the actual close; "
         f"{f.percent(level, 0)} is what they promise."
     )
-    note = "Every forecast was made with data up to its origin only. Point at the chart, or focus it and use the arrow keys."
+    note = (
+        "Every forecast was made with data up to its origin only. Point at the chart, or focus it and use the arrow "
+        "keys."
+    )
     return figure(chart.render(28, 378), caption, (*LEGEND, *HITS), note)
 
 
@@ -89,7 +93,9 @@ def _fans(rows: pd.DataFrame, close: pd.DataFrame, names: Sequence[str]) -> list
         if at is None or grid[at] < busy:
             continue
         picked = [table[name].loc[origin] for name in names]
-        ends = [_due(prices, at, float(row["actual"]), horizon_bars(name)) for name, row in zip(names, picked, strict=True)]
+        ends = [
+            _due(prices, at, float(row["actual"]), horizon_bars(name)) for name, row in zip(names, picked, strict=True)
+        ]
         if any(end is None for end in ends):
             continue
         fan = _fan(grid, at, [int(e) for e in ends if e is not None], picked)
@@ -99,7 +105,7 @@ def _fans(rows: pd.DataFrame, close: pd.DataFrame, names: Sequence[str]) -> list
 
 
 def _due(prices: FloatArray, origin: int, actual: float, expected: float) -> int | None:
-    """Return the bar whose close is the forecast's actual, the nearest to ``expected`` bars ahead; None if off the chart."""
+    """Return the bar whose close is the forecast's actual, nearest to ``expected`` bars ahead, if on the chart."""
     ahead = 1 + np.flatnonzero(np.isclose(prices[origin + 1 : origin + 65], actual, rtol=1e-9))
     return origin + int(min(ahead, key=lambda bars: abs(bars - expected))) if len(ahead) else None
 
@@ -110,14 +116,21 @@ def _fan(grid: FloatArray, at: int, ends: Sequence[int], picked: Sequence[Any]) 
     actual = [current, *(float(r["actual"]) for r in picked)]
     inside = [float(a <= x <= b) for (a, b), x in zip(band, actual, strict=True)]
     return {
-        "x": grid[[at, *ends]], "band": np.array(band), "point": np.array([current, *(float(r["point"]) for r in picked)]),
-        "actual": np.array(actual), "inside": np.array(inside),
-    }  # fmt: skip
+        "x": grid[[at, *ends]],
+        "band": np.array(band),
+        "point": np.array([current, *(float(r["point"]) for r in picked)]),
+        "actual": np.array(actual),
+        "inside": np.array(inside),
+    }
 
 
-def _hover(chart: Canvas, panel: Panel, times: FloatArray, prices: FloatArray, rows: pd.DataFrame, names: Sequence[str]) -> None:
+def _hover(
+    chart: Canvas, panel: Panel, times: FloatArray, prices: FloatArray, rows: pd.DataFrame, names: Sequence[str]
+) -> None:
     table = {
-        name: dict(zip(to_seconds(part["time"]).tolist(), part[["point", "lower", "upper"]].to_numpy(float), strict=True))
+        name: dict(
+            zip(to_seconds(part["time"]).tolist(), part[["point", "lower", "upper"]].to_numpy(float), strict=True)
+        )
         for name, part in rows.groupby(rows["horizon"].astype(str))
     }
     for time, close in zip(times.tolist(), prices.tolist(), strict=True):
@@ -125,5 +138,7 @@ def _hover(chart: Canvas, panel: Panel, times: FloatArray, prices: FloatArray, r
         for name in names:
             if time in table[name]:
                 point, low, high = table[name][time]
-                lines.append((f"in {f.horizon(name)}", f"{f.price(point)} ({f.price(low)} to {f.price(high)})", "c-model"))
+                lines.append(
+                    (f"in {f.horizon(name)}", f"{f.price(point)} ({f.price(low)} to {f.price(high)})", "c-model")
+                )
         chart.point(panel.x.one(time), f"{f.date(np.datetime64(int(time), 's'))}", lines)

@@ -28,15 +28,20 @@ def forecast_chart(forecast: Mapping[str, Any], bars: pd.DataFrame, history: int
     own = bars[bars["entity"].astype(str) == entity] if entity in set(bars["entity"].astype(str)) else bars.iloc[:0]
     own = own.sort_values("timestamp").tail(history)
     if not names or own.empty:
-        return missing(f"The latest forecast of {entity or 'the security'} has no intervals or no price history to stand on.")
-    last, current = pd.Timestamp(own["timestamp"].iloc[-1]), float(forecast.get("current_price") or own["close"].iloc[-1])
+        return missing(
+            f"The latest forecast of {entity or 'the security'} has no intervals or no price history to stand on."
+        )
+    last, current = (
+        pd.Timestamp(own["timestamp"].iloc[-1]),
+        float(forecast.get("current_price") or own["close"].iloc[-1]),
+    )
     due = [_due_date(last, name) for name in names]
     bands = np.array([(current, current), *(_interval(predictions[n]) or (np.nan, np.nan) for n in names)])
     point = np.array([current, *(float(predictions[n]["price"]) for n in names)])
     ahead = to_seconds([last, *due])
     times, prices = to_seconds(own["timestamp"]), own["close"].to_numpy(float)
     low, high = extent(prices, bands, pad=0.08)
-    chart = Canvas(400, f"Latest forecast of {entity} with intervals up to {f.horizon(names[-1])} ahead")
+    chart = Canvas(376, f"Latest forecast of {entity} with intervals up to {f.horizon(names[-1])} ahead")
     panel = Panel.at(66, 28, 760, 320, (times[0], ahead[-1]), (low, high))
     x = panel.x(ahead)
     chart.add(panel.grid(linear_ticks(low, high, 6), "price"), panel.bottom(time_ticks(times[0], ahead[-1], 7)))
@@ -47,11 +52,16 @@ def forecast_chart(forecast: Mapping[str, Any], bars: pd.DataFrame, history: int
         chart.add(rule(x[i], panel.y.one(bands[i, 0]), x[i], panel.y.one(bands[i, 1]), "whisker c-model"))
         chart.add(circle(x[i], panel.y.one(point[i]), 4, "c-model"))
     for value, word in ((bands[-1, 1], "upper"), (point[-1], "point"), (bands[-1, 0], "lower")):
-        chart.add(text(x[-1] + 10, panel.y.one(value) + 4, f"{f.price(value)}  {word}", "c-model" if word == "point" else ""))
+        chart.add(
+            text(x[-1] + 10, panel.y.one(value) + 4, f"{f.price(value)}  {word}", "c-model" if word == "point" else "")
+        )
     for time, close in zip(times.tolist(), prices.tolist(), strict=True):
         chart.point(panel.x.one(time), f.date(np.datetime64(int(time), "s")), [("close", f.price(close), "c-actual")])
     for i, name in enumerate(names, start=1):
-        rows = [("point", f.price(point[i]), "c-model"), ("interval", f"{f.price(bands[i, 0])} to {f.price(bands[i, 1])}", "c-model")]
+        rows = [
+            ("point", f.price(point[i]), "c-model"),
+            ("interval", f"{f.price(bands[i, 0])} to {f.price(bands[i, 1])}", "c-model"),
+        ]
         chart.point(x[i], f"in {f.horizon(name)}", rows)
     final = names[-1]
     caption = (

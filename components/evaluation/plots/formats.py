@@ -33,6 +33,12 @@ def number(value: Any, significant: int = 4) -> str:
     return minus(f"{real:,.{max(0, significant - 1 - magnitude)}f}")
 
 
+def compact(value: Any, significant: int = 4) -> str:
+    """Like :func:`number`, without trailing zeros: 0.5 instead of ``0.5000``."""
+    text = number(value, significant)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
 def price(value: Any) -> str:
     """Format a price: two decimals, four below 1."""
     real = finite(value)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-BARS = {"bar": 1.0, "minute": 0.003, "hour": 0.15, "day": 1.0, "week": 5.0, "month": 21.0, "quarter": 63.0, "year": 252.0}
+BARS = {
+    "bar": 1.0,
+    "minute": 0.003,
+    "hour": 0.15,
+    "day": 1.0,
+    "week": 5.0,
+    "month": 21.0,
+    "quarter": 63.0,
+    "year": 252.0,
+}
 
 
 def horizon_bars(name: str) -> float:

@@ -35,7 +35,9 @@ def figure(chart: str, caption: Any, legend: Sequence[tuple[str, str]] = (), not
     )
 
 
-def table(caption: Any, header: Sequence[Any], rows: Sequence[Sequence[Any]], emphasis: Mapping[int, str] | None = None) -> str:
+def table(
+    caption: Any, header: Sequence[Any], rows: Sequence[Sequence[Any]], emphasis: Mapping[int, str] | None = None
+) -> str:
     """Table with a caption; the first column holds row headers, ``emphasis`` maps row numbers to classes."""
     head = "".join(f'<th scope="col">{inline(cell)}</th>' for cell in header)
     body = []
@@ -44,7 +46,8 @@ def table(caption: Any, header: Sequence[Any], rows: Sequence[Sequence[Any]], em
         cells = "".join(f"<td>{inline(cell)}</td>" for cell in rest)
         body.append(f'<tr{_css((emphasis or {}).get(index, ""))}><th scope="row">{inline(first)}</th>{cells}</tr>')
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{esc(caption)}"><table><caption>{inline(caption)}</caption>'
+        '<div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{esc(caption)}"><table><caption>{inline(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -61,7 +64,7 @@ def missing(reason: Any) -> str:
 
 
 def badge(value: Any, kind: str) -> Html:
-    """A short verdict; ``kind`` is good, bad, warn or plain. The words carry the meaning, the colour only repeats it."""
+    """A short verdict; ``kind`` is good, bad, warn or plain. The words carry the meaning, the colour repeats it."""
     return Html(f'<span class="badge {esc(kind)}">{esc(value)}</span>')
 
 
@@ -74,7 +77,7 @@ def page(title: str, body: str) -> str:
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
         "script-src 'unsafe-inline'; img-src data:\">"
         f"<title>{esc(title)}</title><style>{_asset('style.css')}</style></head>\n<body>{body}"
-        f"<script>{_asset('hover.js')}</script></body></html>\n"
+        f"<script>{_asset('hover.js')}{_asset('explorer.js')}</script></body></html>\n"
     )
 
 

@@ -20,15 +20,20 @@ def metrics_table(evaluation: Mapping[str, Any]) -> str:
 
 def backtest_table(backtest: pd.DataFrame, level: float) -> str:
     """Key figures of a backtest by horizon, for when there is no evaluation."""
-    rows = [
-        (
-            f.horizon(r.horizon), f.count(r.rows), f.percent(r.rmse, 3), f.percent(r.rmse_base, 3), f.percent(r.coverage),
-            f.percent(r.score, 2), f.percent(r.score_base, 2), f.percent(r.direction), f.percent(r.constant_call),
-        )
-        for r in summarise(backtest, level)
-    ]  # fmt: skip
+    rows = []
+    for r in summarise(backtest, level):
+        errors = (f.percent(r.rmse, 3), f.percent(r.rmse_base, 3), f.percent(r.coverage))
+        others = (f.percent(r.score, 2), f.percent(r.score_base, 2), f.percent(r.direction), f.percent(r.constant_call))
+        rows.append((f.horizon(r.horizon), f.count(r.rows), *errors, *others))
     head = (
-        "horizon", "forecasts", "RMSE", "RMSE of a random walk", f"coverage (promised {f.percent(level, 0)})", "interval score",
-        "score of the random walk's interval", "direction right", "always the commoner one",
-    )  # fmt: skip
+        "horizon",
+        "forecasts",
+        "RMSE",
+        "RMSE of a random walk",
+        f"coverage (promised {f.percent(level, 0)})",
+        "interval score",
+        "score of the random walk's interval",
+        "direction right",
+        "always the commoner one",
+    )
     return table("The backtest by horizon; errors and scores in percent of the price at the origin", head, rows)

@@ -65,6 +65,17 @@ def linear_ticks(low: float, high: float, wanted: int = 5, form: Callable[[float
     return [(v, label(0.0 if abs(v) < step * 1e-9 else v)) for v in values]
 
 
+def percent_ticks(low: float, high: float, wanted: int = 5) -> list[Tick]:
+    """Ticks of a decimal range, labelled in percent with as many digits as the step needs."""
+    return [(v / 100, f"{word}\u00a0%") for v, word in linear_ticks(100 * low, 100 * high, wanted)]
+
+
+def ratio_ticks(low: float, high: float) -> list[Tick]:
+    """Ticks of a logarithmic axis of ratios (in powers of ten): 0.1×, 0.3×, 1×, 3×, 10×."""
+    values = [m * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for m in (1, 3)]
+    return [(math.log10(v), f"{v:g}×") for v in values if low <= math.log10(v) <= high]
+
+
 def _halved(step: float) -> bool:
     """Whether the step is 2.5 times a power of ten, which needs one digit more."""
     return abs(step / 10 ** math.floor(math.log10(step) + 1e-9) - 2.5) < 1e-9 and step < 10
@@ -84,10 +95,20 @@ def time_ticks(low: float, high: float, wanted: int = 6) -> list[Tick]:
 
     span = (high - low) / DAY
     choices = [
-        (3652.5, "5YS", "%Y"), (731, "2YS", "%Y"), (365.25, "YS", "%Y"), (182.6, "6MS", "%b %Y"), (91.3, "QS", "%b %Y"),
-        (60.9, "2MS", "%b %Y"), (30.4, "MS", "%b %Y"), (14.0, "2W-MON", "%d %b"), (7.0, "W-MON", "%d %b"), (1.0, "D", "%d %b"),
-        (0.25, "6h", "%d %b %H:%M"), (1 / 24, "h", "%H:%M"), (1 / 96, "15min", "%H:%M"),
-    ]  # fmt: skip
+        (3652.5, "5YS", "%Y"),
+        (731, "2YS", "%Y"),
+        (365.25, "YS", "%Y"),
+        (182.6, "6MS", "%b %Y"),
+        (91.3, "QS", "%b %Y"),
+        (60.9, "2MS", "%b %Y"),
+        (30.4, "MS", "%b %Y"),
+        (14.0, "2W-MON", "%d %b"),
+        (7.0, "W-MON", "%d %b"),
+        (1.0, "D", "%d %b"),
+        (0.25, "6h", "%d %b %H:%M"),
+        (1 / 24, "h", "%H:%M"),
+        (1 / 96, "15min", "%H:%M"),
+    ]
     days, rule, form = min(choices, key=lambda choice: abs(math.log(max(span, 1e-6) / choice[0] / wanted)))
     margin = pd.Timedelta(days=0.001)
     start, stop = (pd.Timestamp(v, unit="s") for v in (low, high))

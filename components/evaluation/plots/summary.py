@@ -30,8 +30,8 @@ class HorizonSummary:
     coverage : float
         Share of intervals that held, decimal.
     score, score_base : float
-        Mean interval score relative to the price at the origin, decimal; of the blend and of the random walk's interval (NaN
-        where there is none).
+        Mean interval score relative to the price at the origin, decimal; of the blend and of the random walk's
+        interval (NaN where there is none).
     direction, up_rate : float
         Share of right directions, and share of rises, decimal; a constant call of the commoner direction reaches
         ``max(up_rate, 1 - up_rate)``.
@@ -69,7 +69,11 @@ def summarise(backtest: pd.DataFrame, level: float) -> list[HorizonSummary]:
 
 def _one(name: str, rows: pd.DataFrame, level: float) -> HorizonSummary:
     def relative(column: str) -> FloatArray:
-        values: FloatArray = rows[column].to_numpy(float) / rows["current"].to_numpy(float) if column in rows else np.full(len(rows), np.nan)
+        values: FloatArray = (
+            rows[column].to_numpy(float) / rows["current"].to_numpy(float)
+            if column in rows
+            else np.full(len(rows), np.nan)
+        )
         return values
 
     actual, point = relative("actual"), relative("point")
@@ -81,7 +85,9 @@ def _one(name: str, rows: pd.DataFrame, level: float) -> HorizonSummary:
         float(np.sqrt(np.nanmean((actual - 1) ** 2))),
         float(np.nanmean(inside(rows))),
         float(np.nanmean(interval_score(relative("lower"), relative("upper"), actual, level))),
-        float(np.nanmean(interval_score(relative("rw_lower"), relative("rw_upper"), actual, level))) if "rw_lower" in rows else float("nan"),
+        float(np.nanmean(interval_score(relative("rw_lower"), relative("rw_upper"), actual, level)))
+        if "rw_lower" in rows
+        else float("nan"),
         float(np.mean((point > 1)[moved] == (actual > 1)[moved])),
         float(np.mean(actual[moved] > 1)),
     )

@@ -14,10 +14,14 @@ def drift(data: ReportData) -> Section:
     """Verdicts, statistics and distributions on both sides of the change."""
     title = "Would drift be noticed?"
     if data.drift_before is None and data.drift_after is None:
-        return Section("drift", "Drift", title, body=absent(data, "drift", "The drift detector was not asked in this run."))
+        return Section(
+            "drift", "Drift", title, body=absent(data, "drift", "The drift detector was not asked in this run.")
+        )
     how = data.drift_simulation or "How the change was made is not recorded."
     label = f'<p class="simulated"><strong>SIMULATED</strong> regime change. {esc(how)}</p>'
-    return Section("drift", "Drift", title, finding(data), label + draw(data.drift_before, data.drift_after, data.drift_samples))
+    return Section(
+        "drift", "Drift", title, finding(data), label + draw(data.drift_before, data.drift_after, data.drift_samples)
+    )
 
 
 def finding(data: ReportData) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.evaluation.plots import formats as f
+from components.evaluation.plots.explorer import fan_explorer
 from components.evaluation.plots.fan_chart import fan_chart
 from components.evaluation.plots.forecast_chart import forecast_chart
 from components.evaluation.plots.horizons import order_horizons, pick_entity
@@ -21,19 +22,26 @@ def forecast(data: ReportData) -> Section:
     entity = str((data.forecast or {}).get("security_id", ""))
     if data.backtest is not None and data.bars is not None and not data.backtest.empty:
         shown = pick_entity(data.backtest, entity)
+        parts.append(fan_explorer(data.backtest, data.bars, shown))
         others = sorted(set(data.backtest["entity"].astype(str)) - {shown})
         parts.append(fan_chart(data.backtest, data.bars, shown, level=data.spec.coverage))
         for name in others:
             chart = fan_chart(data.backtest, data.bars, name, level=data.spec.coverage)
             parts.append(f"<details><summary>The same for {esc(name)}</summary>{chart}</details>")
     else:
-        parts.append(absent(data, "backtest", "The run left no backtest, so forecasts cannot be laid over actual prices."))
+        parts.append(
+            absent(data, "backtest", "The run left no backtest, so forecasts cannot be laid over actual prices.")
+        )
     parts.append("<h3>The latest forecast</h3>")
     if data.forecast:
         parts.append(latest(data, data.forecast))
     else:
-        parts.append(absent(data, "forecast", "No version was serving when the report was made, so there is no latest forecast."))
-    finding = "Each fan starts at a close the model had seen and widens to its longest horizon; the black line is what came."
+        parts.append(
+            absent(data, "forecast", "No version was serving when the report was made, so there is no latest forecast.")
+        )
+    finding = (
+        "Each fan starts at a close the model had seen and widens to its longest horizon; the black line is what came."
+    )
     return Section("forecast", "Forecast", "Forecasts against what happened", finding, "".join(parts))
 
 
@@ -45,15 +53,31 @@ def latest(data: ReportData, answer: Mapping[str, Any]) -> str:
     rows = []
     for name in order_horizons(predictions):
         one = predictions[name]
-        low, high = (list(one.get("confidence_interval") or ()) + [None, None])[:2]
+        low, high = [*(one.get("confidence_interval") or ()), None, None][:2]
         price = f.finite(one.get("price"))
         change = price / current - 1 if price is not None and current else None
-        rows.append((
-            f.horizon(name), f.price(price), f.percent(change, 2, signed=True), f"{f.price(low)} to {f.price(high)}",
-            one.get("direction", f.MISSING), f.percent(one.get("confidence"), 0),
-        ))  # fmt: skip
-    head = ("horizon", "price", "change", f"{f.percent(data.spec.coverage, 0)} interval", "direction", "confidence in it")
-    caption = f"Latest forecast of {answer.get('security_id', 'the security')}, model version {answer.get('model_version', '?')}"
+        rows.append(
+            (
+                f.horizon(name),
+                f.price(price),
+                f.percent(change, 2, signed=True),
+                f"{f.price(low)} to {f.price(high)}",
+                one.get("direction", f.MISSING),
+                f.percent(one.get("confidence"), 0),
+            )
+        )
+    head = (
+        "horizon",
+        "price",
+        "change",
+        f"{f.percent(data.spec.coverage, 0)} interval",
+        "direction",
+        "confidence in it",
+    )
+    caption = (
+        f"Latest forecast of {answer.get('security_id', 'the security')}, model version "
+        f"{answer.get('model_version', '?')}"
+    )
     return chart + table(caption, head, rows) + risk(answer)
 
 

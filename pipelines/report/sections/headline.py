@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from components.evaluation.plots import formats as f
-from components.evaluation.plots.markup import facts, inline, missing
+from components.evaluation.plots.course import Course
+from components.evaluation.plots.markup import badge, facts, inline, missing
+from components.evaluation.plots.metrics_table import backtest_table
 from components.evaluation.plots.summary import HorizonSummary, summarise
 from components.evaluation.plots.svg import esc
 from pipelines.report.data import ReportData
@@ -14,8 +16,9 @@ def masthead(data: ReportData) -> str:
     spec = data.spec
     where = f"{spec.room} / {spec.name}" if spec.room else spec.name
     return (
-        f'<header class="masthead"><p class="eyebrow">Arthaflow model report · {esc(where)}</p><h1>{esc(spec.title)}</h1>'
-        f'<p class="lead">{inline(verdict(data))}</p>{byline(data)}{disclaimers(data)}</header>'
+        '<header class="masthead"><p class="eyebrow">Arthaflow model report · '
+        f"{esc(where)}</p><h1>{esc(spec.title)}</h1>"
+        f'<p class="lead">{inline(verdict(data))}</p>{rolled(data)}{byline(data)}{disclaimers(data)}</header>'
     )
 
 
@@ -24,6 +27,16 @@ def verdict(data: ReportData) -> str:
     if not data.verdict:
         return f"{data.spec.summary} No gate has judged this version in the run that this report describes."
     return str(data.verdict.get("reason") or ("Promoted." if data.verdict.get("promote") else "Not promoted."))
+
+
+def rolled(data: ReportData) -> str:
+    """What came of every version that was rolled out, one line each."""
+    lines = []
+    for events in data.rollouts:
+        if any(event.get("event") == "started" for event in events):
+            course = Course.of(events)
+            lines.append(f"<li>{badge(*course.ending)}Version {inline(course.version)}. {inline(course.reason)}</li>")
+    return f'<ul class="verdicts">{"".join(lines)}</ul>' if lines else ""
 
 
 def byline(data: ReportData) -> str:
@@ -54,25 +67,33 @@ def overview(data: ReportData) -> str:
 
 
 def tiles(data: ReportData) -> str:
-    """Key figures of the first and the last horizon, the canary's traffic and the promise, each beside its baseline."""
+    """Key figures of the first horizon and of serving, each beside its baseline; every horizon below them."""
     items = []
     if data.backtest is not None and not data.backtest.empty:
-        for row in summarise(data.backtest, data.spec.coverage):
-            items += figures(row, data.spec.coverage)
+        items += figures(summarise(data.backtest, data.spec.coverage)[0], data.spec.coverage)
     seen = data.traffic or {}
     if f.finite(seen.get("requests")) is not None:
-        items.append((
-            "Requests failed during rollouts", f.count(seen.get("failures", 0)),
-            f"of {f.count(seen['requests'])} sent; the objective allows {f.percent(data.spec.slo.error_rate, 0)}",
-        ))  # fmt: skip
+        items.append(
+            (
+                "Requests failed during rollouts",
+                f.count(seen.get("failures", 0)),
+                f"of {f.count(seen['requests'])} sent; the objective allows {f.percent(data.spec.slo.error_rate, 0)}",
+            )
+        )
     if f.finite((data.serving or {}).get("p95_ms")) is not None:
         p95 = (data.serving or {})["p95_ms"]
         items.append(("p95 latency, one row", f.milliseconds(p95), f"objective {f.milliseconds(data.spec.slo.p95_ms)}"))
     cells = "".join(
-        f'<li><span class="name">{esc(a)}</span><span class="value">{esc(b)}</span><span class="versus">{esc(c)}</span></li>'
+        f'<li><span class="name">{esc(a)}</span><span class="value">{esc(b)}</span><span '
+        f'class="versus">{esc(c)}</span></li>'
         for a, b, c in items
     )
-    return f'<ul class="tiles">{cells}</ul>' if cells else ""
+    below = (
+        backtest_table(data.backtest, data.spec.coverage)
+        if data.backtest is not None and not data.backtest.empty
+        else ""
+    )
+    return f'<ul class="tiles">{cells}</ul>{below}' if cells else ""
 
 
 def figures(row: HorizonSummary, level: float) -> list[tuple[str, str, str]]:
@@ -80,21 +101,41 @@ def figures(row: HorizonSummary, level: float) -> list[tuple[str, str, str]]:
     name = f.horizon(row.horizon)
     better = row.score / row.score_base - 1 if row.score_base == row.score_base and row.score_base else None
     scored = (
-        [(f"Interval score, {name}", f.percent(better, 1, signed=True), f"against the random walk's interval ({f.percent(row.score, 2)} and {f.percent(row.score_base, 2)} of price; lower is better)")]
-        if better is not None else []
-    )  # fmt: skip
+        [
+            (
+                f"Interval score, {name}",
+                f.percent(better, 1, signed=True),
+                f"against the random walk's interval ({f.percent(row.score, 2)} and "
+                f"{f.percent(row.score_base, 2)} of price; lower is better)",
+            )
+        ]
+        if better is not None
+        else []
+    )
     return [
         (f"Coverage, {name}", f.percent(row.coverage), f"promised {f.percent(level, 0)}"),
         *scored,
-        (f"Point error, {name}", f.percent(row.rmse / row.rmse_base - 1, 2, signed=True), f"RMSE against a random walk ({f.percent(row.rmse, 3)} and {f.percent(row.rmse_base, 3)} of price)"),
-        (f"Direction right, {name}", f.percent(row.direction), f"always calling the commoner one: {f.percent(row.constant_call)}"),
-    ]  # fmt: skip
+        (
+            f"Point error, {name}",
+            f.percent(row.rmse / row.rmse_base - 1, 2, signed=True),
+            f"RMSE against a random walk ({f.percent(row.rmse, 3)} and {f.percent(row.rmse_base, 3)} of price)",
+        ),
+        (
+            f"Direction right, {name}",
+            f.percent(row.direction),
+            f"always calling the commoner one: {f.percent(row.constant_call)}",
+        ),
+    ]
 
 
 def reproduce(data: ReportData) -> str:
     """Commands, and the facts that make two runs comparable."""
     lineage = data.lineage or {}
-    pairs = [(f.label(key), lineage[key]) for key in ("source", "bar", "until", "seed", "run_id", "feature_service") if lineage.get(key)]
+    pairs = [
+        (f.label(key), lineage[key])
+        for key in ("source", "bar", "until", "seed", "run_id", "feature_service")
+        if lineage.get(key)
+    ]
     told = facts(pairs) if pairs else ""
     if not data.commands:
         return f"<h3>Reproduce it</h3>{told}{missing(data.absent.get('commands') or 'The run recorded no command.')}"

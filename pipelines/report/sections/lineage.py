@@ -35,12 +35,27 @@ def checks(verdict: Record) -> str:
     rows = []
     for check in verdict.get("checks") or ():
         passed = next((check[key] for key in ("passed", "ok", "success") if key in check), None)
-        state = badge("passed", "good") if passed else badge("not judged", "warn") if passed is None else badge("failed", "bad")
+        state = (
+            badge("passed", "good")
+            if passed
+            else badge("not judged", "warn")
+            if passed is None
+            else badge("failed", "bad")
+        )
         told = next((check[key] for key in ("sentence", "reason", "detail", "message") if check.get(key)), "")
-        rows.append((f.label(check.get("name", "check")), state, f.number(check.get("value")), f.number(check.get("limit")), told))
+        rows.append(
+            (
+                f.label(check.get("name", "check")),
+                state,
+                f.number(check.get("value")),
+                f.number(check.get("limit")),
+                told,
+            )
+        )
     if not rows:
         return said
-    return said + f'<div class="course">{table("What the gate checked", ("check", "result", "value", "limit", "in words"), rows)}</div>'
+    body = table("What the gate checked", ("check", "result", "value", "limit", "in words"), rows)
+    return f'{said}<div class="course">{body}</div>'
 
 
 def origins(record: Record) -> str:
@@ -69,7 +84,11 @@ def plain(record: Record) -> str:
 
 def records(caption: str, rows: Sequence[Record], limit: int = 60) -> str:
     """A list of flat records as a table."""
-    columns = list(dict.fromkeys(key for row in rows for key, value in row.items() if not isinstance(value, (Mapping, list, tuple))))
+    columns = list(
+        dict.fromkeys(
+            key for row in rows for key, value in row.items() if not isinstance(value, (Mapping, list, tuple))
+        )
+    )
     body = [[_cell(row.get(column)) for column in columns] for row in rows[:limit]]
     more = f" (first {limit} of {len(rows)})" if len(rows) > limit else ""
     return f'<div class="text">{table(caption + more, [f.label(c) for c in columns], body)}</div>'

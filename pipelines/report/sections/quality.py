@@ -33,12 +33,16 @@ def coverage_words(data: ReportData) -> str:
     off = {name: value for name, value in share.items() if abs(value - level) > tolerance}
     if not off:
         return (
-            f"Yes: at every horizon the {f.percent(level, 0)} intervals held within {f.percent(tolerance, 0)} of what they promise, "
+            f"Yes: at every horizon the {f.percent(level, 0)} intervals held within {f.percent(tolerance, 0)} of "
+            "what they promise, "
             "on data that the model had not seen."
         )
     said = "; ".join(f"{f.percent(v)} at {f.horizon(n)}" for n, v in off.items())
     good = len(share) - len(off)
-    return f"Not everywhere: {said}, where {f.percent(level, 0)} was promised. The other {f.plural(good, 'horizon')} held within {f.percent(tolerance, 0)}."
+    return (
+        f"Not everywhere: {said}, where {f.percent(level, 0)} was promised. The other {f.plural(good, 'horizon')} "
+        f"held within {f.percent(tolerance, 0)}."
+    )
 
 
 def residuals(data: ReportData) -> Section:
@@ -48,7 +52,8 @@ def residuals(data: ReportData) -> Section:
         return Section("residuals", "Residuals", title, body=absent(data, "residuals", NO_BACKTEST))
     first = order_horizons(data.backtest["horizon"].astype(str))[0]
     finding = (
-        f"At {f.horizon(first)}, the one horizon whose errors do not overlap. Errors should scatter evenly around zero and not "
+        f"At {f.horizon(first)}, the one horizon whose errors do not overlap. Errors should scatter evenly around "
+        "zero and not "
         "echo each other; that they swing with volatility is why the intervals breathe."
     )
     entity = str((data.forecast or {}).get("security_id", ""))

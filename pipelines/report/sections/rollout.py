@@ -22,7 +22,10 @@ def rollout(data: ReportData) -> Section:
 def finding(data: ReportData) -> str:
     """Say what clients saw."""
     endings = [str(events[-1].get("event", "")) for events in data.rollouts if events]
-    told = f"{endings.count('promoted')} of {f.plural(len(endings), 'rollout')} ended in promotion, {endings.count('rolled_back')} in rollback."
+    told = (
+        f"{endings.count('promoted')} of {f.plural(len(endings), 'rollout')} ended in promotion, "
+        f"{endings.count('rolled_back')} in rollback."
+    )
     seen = data.traffic or {}
     if f.finite(seen.get("requests")) is None:
         return told
@@ -33,7 +36,9 @@ def finding(data: ReportData) -> str:
 
 def traffic(data: ReportData) -> str:
     """What the load generator counted, as facts."""
-    return facts([(f.label(name), value_words(name, value)) for name, value in (data.traffic or {}).items() if is_plain(value)])
+    return facts(
+        [(f.label(name), value_words(name, value)) for name, value in (data.traffic or {}).items() if is_plain(value)]
+    )
 
 
 def is_plain(value: object) -> bool:

@@ -29,15 +29,22 @@ def from_backtest(data: ReportData) -> list[str]:
     rows = summarise(data.backtest, data.spec.coverage)
     worse = [row for row in rows if row.rmse >= row.rmse_base]
     if worse:
-        said = ", ".join(f"{f.horizon(r.horizon)} ({f.percent(r.rmse / r.rmse_base - 1, 2, signed=True)} RMSE)" for r in worse)
+        said = ", ".join(
+            f"{f.horizon(r.horizon)} ({f.percent(r.rmse / r.rmse_base - 1, 2, signed=True)} RMSE)" for r in worse
+        )
         out.append(f"The point forecast does not beat a random walk at {said}.")
     calls = [row for row in rows if row.direction <= row.constant_call]
     if calls:
-        said = ", ".join(f"{f.horizon(r.horizon)} ({f.percent(r.direction)} against {f.percent(r.constant_call)})" for r in calls)
+        said = ", ".join(
+            f"{f.horizon(r.horizon)} ({f.percent(r.direction)} against {f.percent(r.constant_call)})" for r in calls
+        )
         out.append(f"Direction is no better than always calling the commoner one at {said}.")
     wide = [row for row in rows if row.score_base == row.score_base and row.score >= row.score_base]
     if wide:
-        out.append(f"The interval score does not beat the random walk's interval at {', '.join(f.horizon(r.horizon) for r in wide)}.")
+        out.append(
+            "The interval score does not beat the random walk's interval at "
+            f"{', '.join(f.horizon(r.horizon) for r in wide)}."
+        )
     return out
 
 
@@ -51,7 +58,8 @@ def from_regimes(data: ReportData) -> list[str]:
         _, high = wilson(share, effective(len(rows), str(horizon)))
         if high < data.spec.coverage and str(regime) in order_regimes(data.backtest):
             out.append(
-                f"At {f.horizon(horizon)} in {f.label(regime)} volatility the intervals held {f.percent(share)} of the time, below the "
+                f"At {f.horizon(horizon)} in {f.label(regime)} volatility the intervals held {f.percent(share)} of "
+                "the time, below the "
                 f"promised {f.percent(data.spec.coverage, 0)} beyond chance."
             )
     return out
@@ -68,8 +76,19 @@ def from_drift(data: ReportData) -> list[str]:
 def from_gaps(data: ReportData) -> list[str]:
     """Sections that have no data."""
     gaps = {
-        "a backtest": data.backtest is None, "an explanation": not data.explanations, "a drift verdict": data.drift_after is None,
-        "a rollout": not data.rollouts, "lineage": not data.lineage, "serving facts": not data.serving,
-    }  # fmt: skip
+        "a backtest": data.backtest is None,
+        "an explanation": not data.explanations,
+        "a drift verdict": data.drift_after is None,
+        "a rollout": not data.rollouts,
+        "lineage": not data.lineage,
+        "serving facts": not data.serving,
+    }
     missing = [name for name, gone in gaps.items() if gone]
-    return [f"This report has no {', no '.join(name.removeprefix('a ').removeprefix('an ') for name in missing)}; each section says why."] if missing else []
+    return (
+        [
+            f"This report has no {', no '.join(name.removeprefix('a ').removeprefix('an ') for name in missing)}; "
+            "each section says why."
+        ]
+        if missing
+        else []
+    )
