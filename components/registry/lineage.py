@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -65,12 +66,22 @@ class Lineage:
     git_commit: str = ""
     libraries: str = ""
 
+    def complete(self) -> Lineage:
+        """Return it with the code and the libraries of this process."""
+        return replace(self, git_commit=git_commit(), libraries=libraries())
+
     def tags(self) -> dict[str, str]:
-        """Return MLflow tags; code and library versions are those of this process where the lineage has none."""
-        values = {**asdict(self)}
-        values["git_commit"] = self.git_commit or git_commit()
-        values["libraries"] = self.libraries or libraries()
-        return {f"{PREFIX}{k}": v for k, v in values.items()}
+        """Return MLflow tags."""
+        return {f"{PREFIX}{k}": v for k, v in asdict(self).items()}
+
+    def write(self, path: Path) -> None:
+        """Write to JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Lineage:
+        """Inverse of :meth:`write`."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def run_id(given: str) -> str:

@@ -18,7 +18,7 @@ from components.registry.versions import Registry, Version
 from components.settings import Settings
 from tests.support.tiny import make_tiny_artifact
 
-LINEAGE = Lineage("run-1", "d" * 64, "embedded", "1d", "", "tiny_v1", "f" * 64, "7", "{}")
+LINEAGE = Lineage("run-1", "d" * 64, "embedded", "1d", "", "tiny_v1", "f" * 64, "7", "{}").complete()
 
 
 @pytest.fixture(scope="module")
@@ -179,5 +179,5 @@ def test_lineage_says_which_code_and_libraries(monkeypatch: pytest.MonkeyPatch) 
     assert "numpy==" in libraries()
     git_commit.cache_clear()
     monkeypatch.setenv("ARTHAFLOW_GIT_COMMIT", "abc")
-    assert LINEAGE.tags()["arthaflow.git_commit"] == "abc"
+    assert LINEAGE.complete().tags()["arthaflow.git_commit"] == "abc"
     git_commit.cache_clear()

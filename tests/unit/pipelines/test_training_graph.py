@@ -1,0 +1,195 @@
+"""The compiled training graph, asserted structurally."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.catalog import get_spec
+from components.errors import UnknownModel
+from components.settings import settings
+from components.stages.request import Request
+from pipelines.compile import compile_pipeline
+from tests.support.tiny import test_rooms
+
+EXECUTORS = {
+    "exec-ingest", "exec-validate", "exec-features", "exec-split", "exec-train-candidate", "exec-evaluate", "exec-gate",
+    "exec-register", "exec-refuse", "exec-report", "exec-finish",
+}  # fmt: skip
+UNCACHED = {"ingest", "features", "evaluate", "gate", "register", "refuse", "report"}
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    path = compile_pipeline("price_forecast", tmp_path_factory.mktemp("compiled"))
+    assert path.name == "train-price-forecast.yaml"
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+@pytest.fixture(scope="module")
+def graph(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    return documents[0]
+
+
+def tasks(graph: dict[str, Any], component: str) -> dict[str, Any]:
+    found: dict[str, Any] = graph["components"][component]["dag"]["tasks"]
+    return found
+
+
+def every_task(graph: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for dag in (graph["root"], *graph["components"].values()):
+        yield from dag.get("dag", {}).get("tasks", {}).items()
+
+
+def test_it_has_the_steps_and_nothing_else(graph: dict[str, Any]) -> None:
+    assert graph["pipelineInfo"]["name"] == "train-price-forecast"
+    assert set(graph["deploymentSpec"]["executors"]) == EXECUTORS
+
+
+def test_the_parameters_and_their_defaults_follow_from_the_spec(graph: dict[str, Any]) -> None:
+    given = {k: v.get("defaultValue") for k, v in graph["root"]["inputDefinitions"]["parameters"].items()}
+    assert given == {
+        "model": "price_forecast",
+        "source": "embedded",
+        "bar": "1d",
+        "until": "",
+        "as_of": "",
+        "horizons": list(get_spec("price_forecast").horizons),
+        "candidates": Request("price_forecast").candidates(),
+        "params": "{}",
+        "seed": 7.0,
+        "policy": "gate",
+        "alias": "candidate",
+    }
+
+
+def test_the_exit_handler_runs_whatever_happens(graph: dict[str, Any]) -> None:
+    finish = graph["root"]["dag"]["tasks"]["finish"]
+    assert finish["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
+    assert finish["dependentTasks"] == ["exit-handler-1"]
+    assert any("taskFinalStatus" in value for value in finish["inputs"]["parameters"].values())
+
+
+def test_the_order_of_the_steps(graph: dict[str, Any]) -> None:
+    body = tasks(graph, "comp-exit-handler-1")
+    after = {name: set(task.get("dependentTasks", [])) for name, task in body.items()}
+    assert after == {
+        "ingest": set(),
+        "validate": {"ingest"},
+        "features": {"ingest", "validate"},
+        "split": {"features", "validate"},
+        "for-loop-2": {"split"},
+        "evaluate": {"for-loop-2", "split", "validate"},
+        "gate": {"evaluate"},
+        "condition-branches-3": {"evaluate", "gate", "split"},
+        "report": {"condition-branches-3", "evaluate", "gate", "split", "validate"},
+    }
+
+
+def test_candidates_are_trained_side_by_side_and_collected(graph: dict[str, Any]) -> None:
+    loop = tasks(graph, "comp-exit-handler-1")["for-loop-2"]
+    assert loop["parameterIterator"]["items"]["inputParameter"].endswith("candidates")
+    assert set(tasks(graph, "comp-for-loop-2")) == {"train-candidate"}
+    members = graph["components"]["comp-evaluate"]["inputDefinitions"]["artifacts"]["candidates"]
+    assert members["isArtifactList"]
+    assert members["artifactType"]["schemaTitle"] == "system.Model"
+
+
+def test_the_gate_decides_between_register_and_refuse(graph: dict[str, Any]) -> None:
+    branches = tasks(graph, "comp-condition-branches-3")
+    conditions = [branch["triggerPolicy"]["condition"] for branch in branches.values()]
+    assert [c.startswith("!") for c in conditions] == [False, True]
+    assert all("gate-promote'] == true" in c for c in conditions)
+    inside = [set(tasks(graph, branch["componentRef"]["name"])) for branch in branches.values()]
+    assert inside == [{"register"}, {"refuse"}]
+
+
+def test_outputs_are_typed_so_that_the_interface_shows_them(graph: dict[str, Any]) -> None:
+    kinds: dict[str, set[str]] = {}
+    for name, component in graph["components"].items():
+        artifacts = component.get("outputDefinitions", {}).get("artifacts", {})
+        for artifact in artifacts.values():
+            kinds.setdefault(name, set()).add(artifact["artifactType"]["schemaTitle"])
+    assert {"system.HTML", "system.Markdown", "system.Dataset", "system.Metrics"} == kinds["comp-validate"]
+    assert {"system.HTML", "system.Metrics", "system.Model", "system.Dataset"} < kinds["comp-evaluate"]
+    assert {"system.Model", "system.Metrics"} == kinds["comp-train-candidate"]
+    assert {"system.HTML", "system.Markdown", "system.Metrics"} == kinds["comp-report"]
+    assert {"system.Markdown"} == kinds["comp-finish"]
+
+
+def test_steps_whose_answer_depends_on_more_than_their_inputs_are_not_cached(graph: dict[str, Any]) -> None:
+    cached = {
+        name: task.get("cachingOptions", {}).get("enableCache", False)
+        for name, task in every_task(graph)
+        if "componentRef" in task and f"exec-{name}" in EXECUTORS
+    }
+    assert {name for name, on in cached.items() if not on} == UNCACHED
+    assert {name for name, on in cached.items() if on} == {"validate", "split", "train-candidate", "finish"}
+
+
+def test_every_step_runs_in_the_role_image_and_installs_nothing(graph: dict[str, Any]) -> None:
+    for name, executor in graph["deploymentSpec"]["executors"].items():
+        container = executor["container"]
+        words = " ".join([*container["command"], *container["args"]])
+        assert container["image"] == settings().training_image, name
+        assert "pip install" not in words
+        assert "pip download" not in words
+        assert container["resources"]["memoryRequest"] or container["resources"]["resourceMemoryRequest"]
+
+
+def test_component_source_stays_small(graph: dict[str, Any]) -> None:
+    for name, executor in graph["deploymentSpec"]["executors"].items():
+        source = executor["container"]["command"][-1]
+        assert "def " in source
+        assert len(source) < 2500, f"{name} has {len(source)} characters: move its work into components.stages"
+
+
+def test_settings_reach_the_steps_by_reference_and_no_secret_is_written(documents: list[dict[str, Any]]) -> None:
+    platform = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert set(platform) == EXECUTORS
+    for executor in platform.values():
+        (secret,) = executor["secretAsEnv"]
+        assert (secret["secretName"], secret["optional"]) == ("arthaflow-s3", True)
+        (config,) = executor["configMapAsEnv"]
+        assert (config["configMapName"], config["optional"]) == ("arthaflow-settings", True)
+    text = yaml.safe_dump_all(documents)
+    assert not re.search(r"(?i)(secret_key|password|token)['\"]?\s*[:=]\s*['\"]?[A-Za-z0-9+/]{8,}", text)
+
+
+def test_the_file_is_loadable_by_kubeflow(tmp_path: Path) -> None:
+    from kfp import components
+
+    loaded = components.load_component_from_file(str(compile_pipeline("price_forecast", tmp_path / "x.yaml")))
+    assert loaded.name == "train-price-forecast"
+
+
+def test_another_model_gets_its_graph_from_its_spec_alone(tmp_path: Path) -> None:
+    with test_rooms():
+        document = next(yaml.safe_load_all(compile_pipeline("tiny", tmp_path).read_text()))
+        spec = get_spec("tiny")
+    parameters = document["root"]["inputDefinitions"]["parameters"]
+    assert parameters["model"]["defaultValue"] == "tiny"
+    assert parameters["horizons"]["defaultValue"] == list(spec.horizons)
+
+
+def test_an_unknown_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel, match="price_forecasts"):
+        compile_pipeline("price_forecasts", tmp_path)
+
+
+def test_an_accelerator_of_the_spec_reaches_the_training_steps_only() -> None:
+    from dataclasses import replace
+
+    from components.models.spec import TrainingSpec
+    from pipelines.train import build
+
+    spec = get_spec("price_forecast")
+    gpu = TrainingSpec(cpu="4", memory="8Gi", accelerator="nvidia.com/mig-1g.10gb", accelerators=1)
+    executors = build(replace(spec, training=gpu)).pipeline_spec.deployment_spec["executors"]  # type: ignore[attr-defined]
+    asked = {name: "accelerator" in executor["container"]["resources"] for name, executor in executors.items()}
+    assert {name for name, yes in asked.items() if yes} == {"exec-train-candidate", "exec-evaluate"}
