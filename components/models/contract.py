@@ -82,6 +82,11 @@ class Model(ABC):
             The same rows.
         """
 
+    def blend_target(self, data: Dataset) -> FloatArray:
+        """Return what the candidates predict: by default the dataset's only target as it is."""
+        (target,) = data.targets.values()
+        return target
+
     @abstractmethod
     def finish(self, predictions: Mapping[str, FloatArray], inputs: Batch) -> Outputs:
         """Turn the candidates' predictions into the model's outputs; pure and row-wise."""
