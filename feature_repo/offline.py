@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,7 +61,8 @@ class ArrowJob(RetrievalJob):  # type: ignore[misc]
         return self._evaluate()
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        return self._evaluate().to_pandas()
+        frame: pd.DataFrame = self._evaluate().to_pandas()
+        return frame
 
 
 class AsofFileOfflineStore(DaskOfflineStore):  # type: ignore[misc]
@@ -133,7 +135,8 @@ def _join(
     known = known.sort_values([stamp, *([created] if created else [])], kind="stable")
     known = known.drop_duplicates([*keys, stamp], keep="last")[[*keys, stamp, *names]]
     left = rows[[view.projection.join_key_map.get(k, k) for k in keys]].set_axis(keys, axis=1)
-    left = left.assign(**{"__asked": asked, "__row": range(len(rows))}).sort_values("__asked", kind="stable")
+    left["__asked"], left["__row"] = asked, np.arange(len(rows))
+    left = left.sort_values("__asked", kind="stable")
     found = pd.merge_asof(
         left, known, left_on="__asked", right_on=stamp, by=keys, direction="backward", tolerance=_tolerance(view)
     )

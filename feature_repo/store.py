@@ -97,7 +97,8 @@ def training_frame(store: FeatureStore, entity_rows: pd.DataFrame) -> pd.DataFra
     if missing:
         first = asked.loc[missing[0]]
         raise _unavailable(store, str(first["entity"]), first[EVENT].tz_localize(None))
-    return joined[list(COLUMNS)].reset_index(drop=True)
+    rows: pd.DataFrame = joined[list(COLUMNS)].reset_index(drop=True)
+    return rows
 
 
 def materialise(store: FeatureStore, until: pd.Timestamp | str) -> None:
@@ -109,7 +110,7 @@ def materialise(store: FeatureStore, until: pd.Timestamp | str) -> None:
 
 
 def online_rows(store: FeatureStore, entities: list[str]) -> pd.DataFrame:
-    """Return the features that are online: :data:`COLUMNS`, with the time they were known; no row for unknown entities."""
+    """Return the features that are online, with the time they were known; there is no row for an unknown entity."""
     unique = list(dict.fromkeys(entities))
     response = store.get_online_features(
         store.get_feature_service(SERVICE), entity_rows=[{"entity": e} for e in unique]
@@ -117,7 +118,8 @@ def online_rows(store: FeatureStore, entities: list[str]) -> pd.DataFrame:
     values = response.to_dict(include_event_timestamps=True)
     frame = pd.DataFrame({name: values[name] for name in ("entity", *NAMES, "window")})
     stamps, others = values[f"{NAMES[0]}__ts"], values["window__ts"]
-    frame["window"] = [None if w is None else np.asarray(w, dtype=np.float32) for w in values["window"]]
+    windows = [None if w is None else np.asarray(w, dtype=np.float32) for w in values["window"]]
+    frame["window"] = pd.Series(windows, dtype=object)
     frame.insert(1, "timestamp", pd.to_datetime(pd.Series(stamps), unit="s").astype("datetime64[ns]"))
     # Two views that disagree on the time are being materialised right now: neither row is complete yet.
     whole = frame[NAMES[0]].notna() & frame["window"].notna() & (pd.Series(stamps) == pd.Series(others))

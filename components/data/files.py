@@ -140,7 +140,8 @@ def _known_at(raw: pd.Series, name: str, path: Path, convention: Convention, fir
     daily = convention.bar == "1d"
     times = to_utc(raw, f"{path}: column {name!r}", convention.timezone, sessions=daily, first_line=first_line)
     if daily:
-        return times.dt.normalize() + SESSION_CLOSE
+        known: pd.Series = times.dt.normalize() + SESSION_CLOSE
+        return known
     start = convention.stamps == "start" or (convention.stamps == "auto" and name in START_NAMES)
     return times + bar_length(convention.bar) if start else times
 

@@ -40,7 +40,7 @@ def split_like(bars: pd.DataFrame) -> pd.DataFrame:
     close_to = np.abs(stay - factors[nearest]) < 2 * SPLIT_TOLERANCE
     calm = np.log(bars["high"] / bars["low"]) < CALM
     hit = (distance.min(axis=1) < SPLIT_TOLERANCE) & close_to & calm
-    found = bars.loc[hit, ["entity", "timestamp"]].copy()
+    found: pd.DataFrame = bars.loc[hit, ["entity", "timestamp"]].copy()
     found["detail"] = [
         f"opened at {np.exp(g):.3f} times the last close: like a {_name(n)}"
         for g, n in zip(gap[hit], nearest[hit], strict=True)
@@ -52,7 +52,9 @@ def silent_moves(bars: pd.DataFrame) -> pd.DataFrame:
     """Return bars that moved without volume, of securities that otherwise have volume."""
     traded = bars.groupby("entity")["volume"].transform("max") > 0
     silent = traded & (bars["volume"] == 0) & (bars["high"] > bars["low"])
-    return bars.loc[silent, ["entity", "timestamp"]].assign(detail="the price moved but the volume is 0")
+    found: pd.DataFrame = bars.loc[silent, ["entity", "timestamp"]].copy()
+    found["detail"] = "the price moved but the volume is 0"
+    return found
 
 
 def _name(index: int) -> str:

@@ -81,7 +81,8 @@ def extend_market(market: pd.DataFrame, bars: pd.DataFrame, volatility_factor: f
     draw["timestamp"] = stamps
     draw["vix"] = np.minimum(draw["vix"] * volatility_factor, 150.0)
     draw["dispersion"] = draw["dispersion"] * volatility_factor
-    return pd.concat([known, draw], ignore_index=True)
+    extended: pd.DataFrame = pd.concat([known, draw], ignore_index=True)
+    return extended
 
 
 def _stamps(rows: int, bar: str, start: pd.Timestamp) -> pd.DatetimeIndex:
