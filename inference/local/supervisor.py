@@ -92,6 +92,9 @@ class Supervisor:
 
     def restart(self, endpoint: Endpoint) -> Endpoint:
         """Start a dead server again, on its old ports. Does not wait until it is ready."""
+        dead = self._own.pop(endpoint.key, None)
+        if dead is not None:
+            dead.stop(0.0)  # reaps it
         process = self._process(endpoint)
         process.start()
         again = replace(endpoint, pid=process.pid, created=process.created)

@@ -1,6 +1,6 @@
 """Declaration of the tiny model: a linear return forecast on four features."""
 
-from components.models.spec import DriftSpec, ExplainerSpec, ModelSpec, SloSpec
+from components.models.spec import DriftSpec, ExplainerSpec, ModelSpec, RolloutSpec, SloSpec
 
 SPEC = ModelSpec(
     name="tiny",
@@ -17,5 +17,6 @@ SPEC = ModelSpec(
     explainer=ExplainerSpec(output="price", column="1_day"),
     drift=DriftSpec(columns=("features.rsi_14", "features.volatility_21", "features.volume_ratio")),
     slo=SloSpec(p95_ms=200.0, error_rate=0.05),
+    rollout=RolloutSpec(output="price", column="1_day", relative_to="features.close", tolerance=0.005),
     disclaimers=("Not investment advice.",),
 )

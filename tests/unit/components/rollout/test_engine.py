@@ -23,7 +23,10 @@ PLAN = RolloutPlan(soak_s=4, interval_s=1, max_wait_s=12)
 class Simulation:
     """A clock and a target in one: requests arrive while the engine sleeps, split by the weights."""
 
-    behaviour: Callable[[float, np.random.Generator], tuple[int, float]] = lambda percent, rng: (200, rng.normal(1, 0.01))
+    behaviour: Callable[[float, np.random.Generator], tuple[int, float]] = lambda percent, rng: (
+        200,
+        rng.normal(1, 0.01),
+    )
     rate: int = 200
     time: float = 1000.0
     stable_version: str = "1"
@@ -73,7 +76,13 @@ class Simulation:
 def roll(simulation: Simulation, folder: Path, plan: RolloutPlan = PLAN, **more: object) -> RolloutResult:
     history = History(folder / "history.jsonl")
     return run_rollout(
-        simulation, plan, version="2", artifact="/a/2", history=history, clock=simulation, **more  # type: ignore[arg-type]
+        simulation,
+        plan,
+        version="2",
+        artifact="/a/2",
+        history=history,
+        clock=simulation,
+        **more,  # type: ignore[arg-type]
     )
 
 
@@ -119,7 +128,9 @@ def test_the_last_step_is_compared_with_the_earlier_ones(tmp_path: Path) -> None
     assert (result.outcome, result.step) == ("rolled_back", 100)
 
 
-@pytest.mark.parametrize(("choice", "outcome", "last"), [("rollback", "rolled_back", "rollback"), ("hold", "held", "10")])
+@pytest.mark.parametrize(
+    ("choice", "outcome", "last"), [("rollback", "rolled_back", "rollback"), ("hold", "held", "10")]
+)
 def test_too_little_traffic_waits_and_then_gives_up(tmp_path: Path, choice: str, outcome: str, last: str) -> None:
     simulation = Simulation(rate=20)
     plan = RolloutPlan(soak_s=4, interval_s=1, max_wait_s=12, on_inconclusive=choice)  # type: ignore[arg-type]

@@ -80,7 +80,8 @@ def test_equal_versions_pass_at_the_minimum_sample_with_the_wanted_power() -> No
     n = int(np.ceil(limits.min_effective / 0.9)) + 1  # at 10 %: nine stable rows for each canary row
     n = max(n, limits.min_requests)
     passed = sum(
-        judge(window("1", 9 * n, seed=s), window("2", n, seed=10_000 + s), limits).outcome == "success" for s in range(200)
+        judge(window("1", 9 * n, seed=s), window("2", n, seed=10_000 + s), limits).outcome == "success"
+        for s in range(200)
     )
     assert passed >= limits.power * 200 - 3 * np.sqrt(200 * 0.9 * 0.1)
 

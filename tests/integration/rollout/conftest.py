@@ -1,0 +1,28 @@
+"""Artifacts of three tiny versions, and a serving whose processes never outlive a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inference.local import LocalServing
+from tests.support.tiny import make_tiny_artifact, test_rooms
+
+BIAS = {"1": 0.0, "2": 1e-5, "3": 0.5}
+"""Version 2 predicts nearly the same; version 3 is half the price too high."""
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("tiny")
+    return {v: make_tiny_artifact(folder / v, bias=bias).directory for v, bias in BIAS.items()}
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[LocalServing]:
+    with test_rooms():
+        serving = LocalServing(tmp_path)
+        yield serving
+        serving.stop_all()
