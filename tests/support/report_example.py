@@ -1,4 +1,4 @@
-"""A worked example of what a run leaves behind, computed from real prices on the fly: EWMA-scaled conformal forecasts."""
+"""A worked example of what a run leaves behind, computed from real prices on the fly: conformal EWMA forecasts."""
 
 from __future__ import annotations
 

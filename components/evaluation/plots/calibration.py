@@ -33,6 +33,8 @@ def calibration(backtest: pd.DataFrame, level: float = 0.9, tolerance: float = 0
     """
     if backtest.empty:
         return missing("The backtest has no rows, so coverage cannot be computed.")
+    if not np.isfinite(inside(backtest)).any():
+        return missing("This model gives point forecasts without intervals, so there is no coverage.")
     return (
         coverage_by_regime(backtest, level, tolerance)
         + coverage_over_time(backtest, level)

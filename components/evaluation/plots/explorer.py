@@ -30,7 +30,7 @@ def fan_explorer(backtest: pd.DataFrame, bars: pd.DataFrame, entity: str = "") -
     entity : str
         Security; empty for the one with most rows.
     """
-    if backtest.empty or bars.empty:
+    if backtest.empty or bars.empty or backtest[["current", "lower", "upper"]].isna().all().any():
         return ""
     entity = pick_entity(backtest, entity)
     data = collect(backtest[backtest["entity"].astype(str) == entity], bars[bars["entity"].astype(str) == entity])

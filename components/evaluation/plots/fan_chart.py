@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEGEND = (("c-actual", "actual close"), ("c-model", "point forecast"), ("c-band", "interval"))
+MOST_BARS = 600
+"""More are too many for one chart; intraday bars reach this soon."""
+
 HITS = (("hit", "actual inside the interval"), ("miss", "actual outside it"))
 
 
@@ -40,13 +43,16 @@ def fan_chart(backtest: pd.DataFrame, bars: pd.DataFrame, entity: str = "", days
 
     if backtest.empty or bars.empty:
         return missing("The backtest has no rows, so there is nothing to draw a fan from.")
+    if backtest[["current", "lower", "upper"]].isna().all().any():
+        return missing("This model forecasts without intervals around a current price, so there is no fan.")
     entity = pick_entity(backtest, entity)
     rows = backtest[backtest["entity"].astype(str) == entity].sort_values("time")
     close = bars[bars["entity"].astype(str) == entity].sort_values("timestamp")
     start = pd.Timestamp(rows["time"].max()) - pd.Timedelta(days=days)
-    close, rows = close[close["timestamp"] >= start], rows[rows["time"] >= start]
+    close = close[close["timestamp"] >= start].tail(MOST_BARS)
     if close.empty:
         return missing(f"There are no bars of {entity} over the backtest's last {days} days.")
+    rows = rows[rows["time"] >= close["timestamp"].iloc[0]]
     names = order_horizons(rows["horizon"].astype(str).tolist())
     fans = _fans(rows, close, names)
     times, prices = to_seconds(close["timestamp"]), close["close"].to_numpy(float)

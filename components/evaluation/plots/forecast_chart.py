@@ -26,7 +26,7 @@ def forecast_chart(forecast: Mapping[str, Any], bars: pd.DataFrame, history: int
     names = [name for name in order_horizons(list(predictions)) if _interval(predictions[name]) is not None]
     entity = str(forecast.get("security_id", ""))
     own = bars[bars["entity"].astype(str) == entity] if entity in set(bars["entity"].astype(str)) else bars.iloc[:0]
-    own = own.sort_values("timestamp").tail(history)
+    own = _until(own.sort_values("timestamp"), f.finite(forecast.get("current_price"))).tail(history)
     if not names or own.empty:
         return missing(
             f"The latest forecast of {entity or 'the security'} has no intervals or no price history to stand on."
@@ -69,6 +69,14 @@ def forecast_chart(forecast: Mapping[str, Any], bars: pd.DataFrame, history: int
         f"{f.price(bands[-1, 0])} and {f.price(bands[-1, 1])} with nominal probability {f.percent(level, 0)}."
     )
     return figure(chart.render(28, 348), caption, LEGEND)
+
+
+def _until(bars: pd.DataFrame, current: float | None) -> pd.DataFrame:
+    """Cut the bars at the one that the forecast was made from: the last whose close is the current price."""
+    same = np.flatnonzero(
+        np.isclose(bars["close"].to_numpy(float), current if current is not None else np.nan, rtol=1e-6)
+    )
+    return bars.iloc[: int(same[-1]) + 1] if len(same) else bars
 
 
 def _interval(prediction: Mapping[str, Any]) -> tuple[float, float] | None:

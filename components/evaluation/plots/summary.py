@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,26 +68,33 @@ def summarise(backtest: pd.DataFrame, level: float) -> list[HorizonSummary]:
 
 
 def _one(name: str, rows: pd.DataFrame, level: float) -> HorizonSummary:
+    current = rows["current"].to_numpy(float)
+    unit = np.where(np.isfinite(current), current, 1.0)
+
     def relative(column: str) -> FloatArray:
-        values: FloatArray = (
-            rows[column].to_numpy(float) / rows["current"].to_numpy(float)
-            if column in rows
-            else np.full(len(rows), np.nan)
-        )
+        values: FloatArray = rows[column].to_numpy(float) / unit if column in rows else np.full(len(rows), np.nan)
         return values
 
-    actual, point = relative("actual"), relative("point")
-    moved = actual != 1
+    actual, point, start = relative("actual"), relative("point"), current / unit
+    moved = np.isfinite(start) & (actual != start)
+    scores = [
+        interval_score(relative(a), relative(b), actual, level)
+        for a, b in (("lower", "upper"), ("rw_lower", "rw_upper"))
+    ]
     return HorizonSummary(
         name,
         len(rows),
-        float(np.sqrt(np.nanmean((actual - point) ** 2))),
-        float(np.sqrt(np.nanmean((actual - 1) ** 2))),
-        float(np.nanmean(inside(rows))),
-        float(np.nanmean(interval_score(relative("lower"), relative("upper"), actual, level))),
-        float(np.nanmean(interval_score(relative("rw_lower"), relative("rw_upper"), actual, level)))
-        if "rw_lower" in rows
-        else float("nan"),
-        float(np.mean((point > 1)[moved] == (actual > 1)[moved])),
-        float(np.mean(actual[moved] > 1)),
+        float(np.sqrt(mean((actual - point) ** 2))),
+        float(np.sqrt(mean((actual - start) ** 2))),
+        mean(inside(rows)),
+        mean(scores[0]),
+        mean(scores[1]),
+        mean(((point > start) == (actual > start))[moved]),
+        mean((actual > start)[moved]),
     )
+
+
+def mean(values: FloatArray | np.ndarray[Any, np.dtype[np.bool_]]) -> float:
+    """Mean of the finite values; NaN, without a warning, when there are none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")

@@ -22,9 +22,9 @@ def forecast(data: ReportData) -> Section:
     entity = str((data.forecast or {}).get("security_id", ""))
     if data.backtest is not None and data.bars is not None and not data.backtest.empty:
         shown = pick_entity(data.backtest, entity)
-        parts.append(fan_explorer(data.backtest, data.bars, shown))
         others = sorted(set(data.backtest["entity"].astype(str)) - {shown})
         parts.append(fan_chart(data.backtest, data.bars, shown, level=data.spec.coverage))
+        parts.append(fan_explorer(data.backtest, data.bars, shown))
         for name in others:
             chart = fan_chart(data.backtest, data.bars, name, level=data.spec.coverage)
             parts.append(f"<details><summary>The same for {esc(name)}</summary>{chart}</details>")
@@ -72,7 +72,7 @@ def latest(data: ReportData, answer: Mapping[str, Any]) -> str:
         "change",
         f"{f.percent(data.spec.coverage, 0)} interval",
         "direction",
-        "confidence in it",
+        "confidence",
     )
     caption = (
         f"Latest forecast of {answer.get('security_id', 'the security')}, model version "
