@@ -109,9 +109,8 @@ class Browser:
     def point_at(self, selector: str, x: float = 0.5, y: float = 0.5) -> None:
         """Move the pointer over an element, at the given share of its size."""
         self.ask(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
-        box = self.ask(
-            f"(() => {{ const b = document.querySelector({selector!r}).getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; }})()"
-        )
+        rectangle = f"document.querySelector({selector!r}).getBoundingClientRect()"
+        box = [self.ask(f"{rectangle}.{side}") for side in ("x", "y", "width", "height")]
         left, top, width, height = box
         self.send("Input.dispatchMouseEvent", type="mouseMoved", x=left + x * width, y=top + y * height)
 

@@ -57,15 +57,21 @@ def _one(entity: str, frame: pd.DataFrame, start: str, folds: int) -> pd.DataFra
         out.append(
             pd.DataFrame(
                 {
-                    "time": time[rows], "entity": entity, "horizon": name,
+                    "time": time[rows],
+                    "entity": entity,
+                    "horizon": name,
                     "fold": np.minimum(folds - 1, (rows - first) * folds // (len(close) - first)),
-                    "current": close[rows], "actual": close[rows + steps], "point": point,
-                    "lower": point * np.exp(-wide * scale[rows]), "upper": point * np.exp(wide * scale[rows]),
-                    "rw_lower": close[rows] * np.exp(-plain), "rw_upper": close[rows] * np.exp(plain),
+                    "current": close[rows],
+                    "actual": close[rows + steps],
+                    "point": point,
+                    "lower": point * np.exp(-wide * scale[rows]),
+                    "upper": point * np.exp(wide * scale[rows]),
+                    "rw_lower": close[rows] * np.exp(-plain),
+                    "rw_upper": close[rows] * np.exp(plain),
                     "regime": np.array(REGIMES)[np.searchsorted(cuts, scale[rows])],
                 }
             )
-        )  # fmt: skip
+        )
     return pd.concat(out, ignore_index=True)
 
 
@@ -94,20 +100,23 @@ def forecast(table: pd.DataFrame, entity: str = "SP500") -> dict[str, Any]:
 
 
 def samples(prices: pd.DataFrame, rows: int = 400) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
-    """Watched columns of the S&P 500: training rows, recent rows, and the recent rows with tripled returns (SIMULATED)."""
+    """Watched columns of the S&P 500: training rows, recent rows, and the recent rows with tripled returns."""
     close = prices[prices["entity"] == "SP500"]["close"].to_numpy()
     change = np.diff(np.log(close))
     volatility = pd.Series(change).rolling(21).std().to_numpy() * np.sqrt(252)
     rng = np.random.default_rng(7)
-    picks, recent = (
-        rng.choice(np.arange(60, len(change)), 1000, replace=False),
-        rng.choice(np.arange(60, len(change)), rows, replace=False),
-    )
+    known = np.arange(60, len(change))
+    past, recent = rng.choice(known, 1000, replace=False), rng.choice(known, rows, replace=False)
+    calm = [rng.beta(4, shape, size) * 100 for shape, size in ((3.4, 1000), (3.4, rows), (3.6, rows))]
     return {
-        "features.price_change": {"reference": change[picks], "before": change[recent], "after": 3 * change[recent]},
-        "features.volatility_21": {"reference": volatility[picks], "before": volatility[recent], "after": 3 * volatility[recent]},
-        "features.rsi_14": {"reference": rng.beta(4, 3.4, 1000) * 100, "before": rng.beta(4, 3.4, rows) * 100, "after": rng.beta(4, 3.6, rows) * 100},
-    }  # fmt: skip
+        "features.price_change": _three(change[past], change[recent], 3 * change[recent]),
+        "features.volatility_21": _three(volatility[past], volatility[recent], 3 * volatility[recent]),
+        "features.rsi_14": _three(*calm),
+    }
+
+
+def _three(reference: Any, before: Any, after: Any) -> dict[str, Any]:
+    return {"reference": reference, "before": before, "after": after}
 
 
 def drift(sets: Mapping[str, Mapping[str, Any]], when: str) -> dict[str, Any]:
@@ -190,10 +199,14 @@ def explanation() -> dict[str, Any]:
     parts += [(f"lag_{k}", 0.001 * k, 0.3 / k, "decimal") for k in range(1, 9)]
     base = 2440.0
     return {
-        "method": "kernel_shap", "output": "price.1_day", "unit": "index points", "why": "price.1_day is above the usual.", "base_value": base,
+        "method": "kernel_shap",
+        "output": "price.1_day",
+        "unit": "index points",
+        "why": "price.1_day is above the usual.",
+        "base_value": base,
         "prediction": base + sum(p[2] for p in parts),
         "attributions": [dict(zip(("feature", "value", "attribution", "unit"), p, strict=True)) for p in parts],
-    }  # fmt: skip
+    }
 
 
 def report_data() -> ReportData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,10 @@ def _fine(value: Any) -> str:
 COLUMNS: tuple[tuple[str, str, Form], ...] = (
     ("rmse", "RMSE", _fine),
     ("mae", "MAE", _fine),
-    ("mape", "MAPE", _fine),
+    ("mape", "MAPE", lambda v: f.percent((f.finite(v) or math.nan) / 100, 3)),
     ("mase", "MASE", lambda v: f.number(v, 4)),
-    ("r2", "R² of the change", lambda v: f.number(v, 2)),
-    ("r2_price", "R² of the price", lambda v: f.number(v, 4)),
+    ("r2", "R² of change", lambda v: f.number(v, 2)),
+    ("r2_price", "R² of price", lambda v: f.number(v, 4)),
     ("directional_accuracy", "direction right", f.percent),
     ("balanced_directional_accuracy", "balanced", f.percent),
     ("coverage", "coverage", f.percent),
@@ -38,6 +39,14 @@ COLUMNS: tuple[tuple[str, str, Form], ...] = (
     ("interval_score", "interval score", lambda v: f.percent(v, 2)),
 )
 """Key in the evaluation, heading, format."""
+
+NOTE = (
+    "Errors, widths and interval scores are relative to the price at the origin. MASE below 1 beats the naive error "
+    "of the "
+    "training rows. R² of the price is near 1 for any forecast close to the last price; R² of the change is the one to "
+    "read. A forecast of no change calls no direction and counts as wrong, so the random walk is right about never; "
+    "balanced accuracy gives it a coin's 50 %."
+)
 
 
 def metrics_table(evaluation: Record) -> str:
@@ -47,12 +56,7 @@ def metrics_table(evaluation: Record) -> str:
         return missing("The evaluation holds no scores.")
     names = order_horizons(horizons)
     parts = [scores(name, horizons[name], _members(evaluation, name)) for name in names]
-    notes = (
-        "Errors, widths and interval scores are relative to the price at the origin. MASE below 1 beats the naive "
-        "error of "
-    )
-    notes += "the training rows. R² of the price is near 1 for any forecast close to the last price; R² of the change is the one to read."
-    parts.append(f'<p class="small">{notes}</p>')
+    parts.append(f'<p class="small">{NOTE}</p>')
     parts.append(tests(evaluation, names))
     parts += [groups(evaluation, key, word, names) for key, word in GROUPS.items()]
     parts += [direction(evaluation, names), weights(evaluation, names), production(evaluation)]
@@ -75,24 +79,42 @@ def scores(horizon: str, own: Record, members: Record) -> str:
 
 
 def tests(evaluation: Record, names: Sequence[str]) -> str:
-    """Every test with its verdict in words, as the test itself states it."""
-    rows = []
-    for name in names:
-        for what, result in ((evaluation.get("tests") or {}).get(name) or {}).items():
-            rows.append(
-                (
-                    f"{f.horizon(name)}: {f.label(what)}",
-                    f.number(result.get("statistic"), 3),
-                    f.p_value(result.get("p_value")),
-                    result.get("verdict", ""),
-                )
-            )
-    if not rows:
+    """Every test in a word and a p-value by horizon, and its own verdict sentence folded away."""
+    found: Record = evaluation.get("tests") or {}
+    kinds = list(dict.fromkeys(what for name in names for what in found.get(name) or {}))
+    if not kinds:
         return missing("The evaluation holds no tests.")
-    note = Html(
-        "Is the difference more than luck?<small>Diebold-Mariano on errors and interval scores, Pesaran-Timmermann on the direction</small>"
-    )
-    return f'<div class="course">{table(note, ("test", "statistic", "p-value", "verdict"), rows)}</div>'
+    rows = [(_test_name(what), *(_word((found.get(n) or {}).get(what), what) for n in names)) for what in kinds]
+    caption = Html("Is the difference more than luck?<small>In words, with the p-value that it is none</small>")
+    short = table(caption, ("test", *(f.horizon(n) for n in names)), rows)
+    every = [
+        (
+            f"{f.horizon(n)}: {_test_name(what)}",
+            f.number(r.get("statistic"), 3),
+            f.p_value(r.get("p_value")),
+            r.get("verdict", ""),
+        )
+        for n in names
+        for what, r in (found.get(n) or {}).items()
+    ]
+    full = table("Every test with its statistic and verdict", ("test", "statistic", "p-value", "verdict"), every)
+    return f'{short}<details><summary>All {len(every)} tests</summary><div class="course">{full}</div></details>'
+
+
+def _test_name(what: str) -> str:
+    return "direction against chance" if what == "direction" else f.label(what).replace("rmse", "RMSE")
+
+
+def _word(result: Record | None, what: str, alpha: float = 0.05) -> Html:
+    """Better, worse (the opposite one-sided test), or no difference shown."""
+    p = f.finite((result or {}).get("p_value"))
+    if p is None:
+        return badge("not computable", "plain")
+    if p < alpha:
+        word = badge("better", "good")
+    else:
+        word = badge("worse", "bad") if p > 1 - alpha else badge("no difference shown", "plain")
+    return Html(f'{word} <span class="plain">{esc(f.p_value(p))}</span>')
 
 
 def groups(evaluation: Record, key: str, word: str, names: Sequence[str]) -> str:

@@ -32,8 +32,9 @@ class HorizonSummary:
     score, score_base : float
         Mean interval score relative to the price at the origin, decimal; of the blend and of the random walk's
         interval (NaN where there is none).
-    direction, up_rate : float
-        Share of right directions, and share of rises, decimal; a constant call of the commoner direction reaches
+    called, direction, up_rate : float
+        Share of forecasts that call a direction, share of those calls that are right, and share of rises, decimal; a
+        constant call of the commoner direction reaches
         ``max(up_rate, 1 - up_rate)``.
     """
 
@@ -44,6 +45,7 @@ class HorizonSummary:
     coverage: float
     score: float
     score_base: float
+    called: float
     direction: float
     up_rate: float
 
@@ -89,7 +91,8 @@ def _one(name: str, rows: pd.DataFrame, level: float) -> HorizonSummary:
         mean(inside(rows)),
         mean(scores[0]),
         mean(scores[1]),
-        mean(((point > start) == (actual > start))[moved]),
+        mean((point != start)[moved]),
+        mean(((point > start) == (actual > start))[moved & (point != start)]),
         mean((actual > start)[moved]),
     )
 

@@ -8,17 +8,19 @@ from components.evaluation.plots.markup import badge, facts, inline, missing
 from components.evaluation.plots.metrics_table import backtest_table
 from components.evaluation.plots.summary import HorizonSummary, summarise
 from components.evaluation.plots.svg import esc
-from pipelines.report.data import ReportData
+from pipelines.report.data import Record, ReportData
 
 
 def masthead(data: ReportData) -> str:
     """Title and verdict."""
     spec = data.spec
     where = f"{spec.room} / {spec.name}" if spec.room else spec.name
+    said = verdict(data)
+    size = " long" if len(said) > 180 else ""
     return (
-        '<header class="masthead"><p class="eyebrow">Arthaflow model report · '
-        f"{esc(where)}</p><h1>{esc(spec.title)}</h1>"
-        f'<p class="lead">{inline(verdict(data))}</p>{rolled(data)}{byline(data)}{disclaimers(data)}</header>'
+        f'<header class="masthead"><p class="eyebrow">Arthaflow model report · {esc(where)}</p>'
+        f'<h1>{esc(spec.title)}</h1><p class="lead{size}">{inline(said)}</p>'
+        f"{rolled(data)}{byline(data)}{disclaimers(data)}</header>"
     )
 
 
@@ -70,7 +72,7 @@ def tiles(data: ReportData) -> str:
     """Key figures of the first horizon and of serving, each beside its baseline; every horizon below them."""
     items = []
     if data.backtest is not None and not data.backtest.empty:
-        items += figures(summarise(data.backtest, data.spec.coverage)[0], data.spec.coverage)
+        items += figures(data, summarise(data.backtest, data.spec.coverage)[0])
     seen = data.traffic or {}
     if f.finite(seen.get("requests")) is not None:
         items.append(
@@ -96,36 +98,33 @@ def tiles(data: ReportData) -> str:
     return f'<ul class="tiles">{cells}</ul>{below}' if cells else ""
 
 
-def figures(row: HorizonSummary, level: float) -> list[tuple[str, str, str]]:
+def figures(data: ReportData, row: HorizonSummary) -> list[tuple[str, str, str]]:
     """Coverage, interval score, error and direction of one horizon, each with what it is to be compared with."""
-    name = f.horizon(row.horizon)
-    better = row.score / row.score_base - 1 if row.score_base == row.score_base and row.score_base else None
-    scored = (
-        [
-            (
-                f"Interval score, {name}",
-                f.percent(better, 1, signed=True),
-                f"against the random walk's interval ({f.percent(row.score, 2)} and "
-                f"{f.percent(row.score_base, 2)} of price; lower is better)",
-            )
-        ]
-        if better is not None
-        else []
+    name, level = f.horizon(row.horizon), data.spec.coverage
+    own: Record = ((data.evaluation or {}).get("horizons") or {}).get(row.horizon) or {}
+    rivals: Record = own.get("baselines") or {}
+    scored = beside(rivals, "interval_score", 2) or f"random walk {f.percent(row.score_base, 2)}"
+    missed = beside(rivals, "rmse", 3) or f"random walk {f.percent(row.rmse_base, 3)}"
+    calls = (
+        f"of the {f.percent(row.called, 0)} that call one; the commoner direction comes {f.percent(row.constant_call)}"
     )
-    return [
+    tiles = [
         (f"Coverage, {name}", f.percent(row.coverage), f"promised {f.percent(level, 0)}"),
-        *scored,
-        (
-            f"Point error, {name}",
-            f.percent(row.rmse / row.rmse_base - 1, 2, signed=True),
-            f"RMSE against a random walk ({f.percent(row.rmse, 3)} and {f.percent(row.rmse_base, 3)} of price)",
-        ),
-        (
-            f"Direction right, {name}",
-            f.percent(row.direction),
-            f"always calling the commoner one: {f.percent(row.constant_call)}",
-        ),
+        (f"Interval score, {name}", f.percent(row.score, 2), f"{scored}; of the price, lower is better"),
+        (f"Point error (RMSE), {name}", f.percent(row.rmse, 3), f"{missed}; of the price, lower is better"),
+        (f"Direction right, {name}", f.percent(row.direction), calls),
     ]
+    return [tile for tile in tiles if tile[1] != f.MISSING]
+
+
+def beside(rivals: Record, key: str, digits: int) -> str:
+    """The first baseline and the strongest one, by name."""
+    known = {name: value for name, scores in rivals.items() if (value := f.finite(scores.get(key))) is not None}
+    if not known:
+        return ""
+    first, best = next(iter(known)), min(known, key=lambda name: known[name])
+    said = f"{f.label(first)} {f.percent(known[first], digits)}"
+    return said if known[best] >= known[first] else f"{said}, {f.label(best)} {f.percent(known[best], digits)}"
 
 
 def reproduce(data: ReportData) -> str:

@@ -12,7 +12,14 @@ from pipelines.report.section import Section
 
 def shortfalls(data: ReportData) -> Section:
     """Every shortfall as one sentence."""
-    found = [*from_backtest(data), *from_regimes(data), *from_drift(data), *from_gaps(data), *data.notes]
+    found = [
+        *from_backtest(data),
+        *from_evaluation(data),
+        *from_regimes(data),
+        *from_drift(data),
+        *from_gaps(data),
+        *data.notes,
+    ]
     if not found:
         body = "<p>The checks of this page found nothing that falls short. That is no proof that nothing does.</p>"
     else:
@@ -45,6 +52,22 @@ def from_backtest(data: ReportData) -> list[str]:
             "The interval score does not beat the random walk's interval at "
             f"{', '.join(f.horizon(r.horizon) for r in wide)}."
         )
+    return out
+
+
+def from_evaluation(data: ReportData) -> list[str]:
+    """Baselines whose interval score is not beaten, and directions that are no better than chance."""
+    evaluation, out = data.evaluation or {}, []
+    for name, own in (evaluation.get("horizons") or {}).items():
+        score = f.finite(own.get("interval_score"))
+        rivals = {b: f.finite(r.get("interval_score")) for b, r in (own.get("baselines") or {}).items()}
+        lost = [f.label(b) for b, value in rivals.items() if score is not None and value is not None and value <= score]
+        if lost:
+            out.append(f"At {f.horizon(name)} the interval score loses to {', '.join(lost)}.")
+    for name, tests in (evaluation.get("tests") or {}).items():
+        p = f.finite((tests.get("direction") or {}).get("p_value"))
+        if p is not None and p >= data.spec.gate.alpha:
+            out.append(f"At {f.horizon(name)} directions are not called better than by chance ({f.p_value(p)}).")
     return out
 
 
