@@ -12,7 +12,7 @@ from components.errors import DataRejected
 
 Status = Literal["passed", "warning", "failed"]
 SHOWN = 20
-MARKS: dict[Status, str] = {"passed": "✅", "warning": "⚠️", "failed": "❌"}
+MARKS: dict[Status, str] = {"passed": "✓", "warning": "⚠", "failed": "✗"}
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,8 @@ def bar_schema(limits: Limits) -> DataFrameSchema:
         )
 
     relations = [("high", "low"), ("high", "open"), ("high", "close"), ("open", "low"), ("close", "low")]
-    columns = {
-        name: pa.Column(float, pa.Check.gt(0, name=f"{name} not above 0"), nullable=False, name=name) for name in PRICES
-    }
-    columns["volume"] = pa.Column(float, pa.Check.ge(0, name="volume below 0"), nullable=False, name="volume")
+    columns = {name: pa.Column(float, pa.Check.gt(0, error=f"{name} not above 0")) for name in PRICES}
+    columns["volume"] = pa.Column(float, pa.Check.ge(0, error="volume below 0"))
     return pa.DataFrameSchema(columns, checks=[relation(*r) for r in relations], strict="filter")
 
 

@@ -63,7 +63,9 @@ def test_the_vix_proxy_looks_at_the_past_only(monkeypatch):
 
     market = load_market().set_index("timestamp")["vix"]
     whole = source.load()
-    monkeypatch.setattr(source, "load", lambda: whole.assign(Close=whole["Close"].where(whole.index < "2010-01-01", 1.0)))
+    monkeypatch.setattr(
+        source, "load", lambda: whole.assign(Close=whole["Close"].where(whole.index < "2010-01-01", 1.0))
+    )
     again = load_market().set_index("timestamp")["vix"]
     pd.testing.assert_series_equal(again.loc[:"2009-12-31"], market.loc[:"2009-12-31"])
 
@@ -79,7 +81,11 @@ def test_embedded_has_no_intraday_bars():
 
 @pytest.mark.parametrize(
     ("until", "last"),
-    [("2015-06-30", "2015-06-30 21:00"), ("2015-06-30T20:59", "2015-06-29 21:00"), ("2015-06-30T17:00-04:00", "2015-06-30 21:00")],
+    [
+        ("2015-06-30", "2015-06-30 21:00"),
+        ("2015-06-30T20:59", "2015-06-29 21:00"),
+        ("2015-06-30T17:00-04:00", "2015-06-30 21:00"),
+    ],
 )
 def test_until_is_inclusive(until, last):
     assert load_bars(until=until)["timestamp"].max() == pd.Timestamp(last)
@@ -132,7 +138,7 @@ def test_a_broken_file_is_told_what_is_wrong(csv, case):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(DataRejected, match="There is no file .*nothing.csv"):
+    with pytest.raises(DataRejected, match=r"There is no file .*nothing\.csv"):
         load_bars(str(tmp_path / "nothing.csv"))
 
 
@@ -145,7 +151,7 @@ def test_a_truncated_parquet_file(tmp_path):
 
 
 def test_an_unknown_format(csv):
-    with pytest.raises(DataRejected, match="unknown format '.xls'"):
+    with pytest.raises(DataRejected, match=r"unknown format '\.xls'"):
         load_bars(csv(GOOD, "bars.xls"))
 
 
@@ -191,7 +197,7 @@ def test_a_time_that_the_clock_change_makes_ambiguous(csv):
 
 
 def test_a_wrong_bar_length_is_refused(csv):
-    with pytest.raises(DataRejected, match="5 minutes|0 days 00:05:00 apart"):
+    with pytest.raises(DataRejected, match="0 days 00:05:00 apart"):
         load_bars(csv(INTRADAY.format(stamp="timestamp")), bar="1m")
     with pytest.raises(ConfigurationError, match="no bar '2 days'"):
         load_bars(csv(GOOD), bar="2 days")
