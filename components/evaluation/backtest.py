@@ -7,6 +7,7 @@ an index at 900 and one at 7,000 weigh the same). A model without a current valu
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,7 @@ class Backtest:
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Backtest:
         """Return some of the rows."""
-        taken = {f.name: _take(getattr(self, f.name), rows) for f in fields(self)}
+        taken: dict[str, Any] = {f.name: _take(getattr(self, f.name), rows) for f in fields(self)}
         return Backtest(**taken)
 
     @property
@@ -73,28 +74,22 @@ def join(parts: list[Backtest]) -> Backtest:
     return joined.take(np.argsort(joined.times, kind="stable"))
 
 
-def _take(value: object, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> object:
+def _take(value: Any, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Any:
     if value is None:
         return None
     if isinstance(value, Forecast):
-        return Forecast(*(None if a is None else a[rows] for a in (value.point, value.lower, value.upper)))
+        return Forecast(value.point[rows], _take(value.lower, rows), _take(value.upper, rows))
     if isinstance(value, dict):
         return {name: _take(forecast, rows) for name, forecast in value.items()}
-    assert isinstance(value, np.ndarray)
     return value[rows]
 
 
-def _join(values: list[object]) -> object:
+def _join(values: list[Any]) -> Any:
     first = values[0]
     if first is None:
         return None
     if isinstance(first, Forecast):
-        parts = [f for f in values if isinstance(f, Forecast)]
-        return Forecast(
-            np.concatenate([f.point for f in parts]),
-            None if first.lower is None else np.concatenate([f.lower for f in parts if f.lower is not None]),
-            None if first.upper is None else np.concatenate([f.upper for f in parts if f.upper is not None]),
-        )
+        return Forecast(*(_join([getattr(f, f_.name) for f in values]) for f_ in fields(Forecast)))
     if isinstance(first, dict):
-        return {name: _join([v[name] for v in values if isinstance(v, dict)]) for name in first}
-    return np.concatenate([v for v in values if isinstance(v, np.ndarray)])
+        return {name: _join([v[name] for v in values]) for name in first}
+    return np.concatenate(values)

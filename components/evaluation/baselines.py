@@ -16,7 +16,7 @@ EWMA_DECAY = 0.94
 
 @dataclass(frozen=True)
 class Forecast:
-    """Point and interval of every row and horizon, each of shape (rows, horizons); ends are None without an interval."""
+    """Point and interval of every row and horizon, each of shape (rows, horizons); None without an interval."""
 
     point: Array
     lower: Array | None = None
@@ -66,8 +66,8 @@ def moving_average(series: Array, length: int = 5) -> Array:
 def ewma_volatility(series: Array, warm_up: int = 20) -> Array:
     """Return the RiskMetrics volatility of one step's log return, decimal, known at each value.
 
-    The first ``warm_up`` returns start the recursion; values before that get the same start, which looks ahead by as many
-    steps and is never used for judging: those rows are training rows.
+    The first ``warm_up`` returns start the recursion; values before that get the same start, which looks ahead by as
+    many steps and is never used for judging: those rows are training rows.
     """
     returns = np.diff(np.log(series), prepend=np.log(series[0]))
     variance = float(np.mean(returns[1 : warm_up + 1] ** 2)) if len(series) > 1 else 1e-8

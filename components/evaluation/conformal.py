@@ -41,7 +41,8 @@ def upper_quantile(scores: FloatArray, level: float) -> FloatArray:
             f"{rows} calibration rows are too few for level {level}; {int(np.ceil(level / (1 - level)))} do"
         )
     ordered: FloatArray = np.sort(scores, axis=0)
-    return ordered[rank - 1]
+    quantile: FloatArray = ordered[rank - 1]
+    return quantile
 
 
 def constant_width(errors: FloatArray, coverage: float) -> tuple[FloatArray, FloatArray]:

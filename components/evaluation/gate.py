@@ -1,4 +1,4 @@
-"""The gate: may this version be promoted? A pure function of the evaluation's figures, with a reason in one sentence."""
+"""The gate: may this version be promoted? A pure function of the evaluation's figures, with its reason."""
 
 from __future__ import annotations
 
@@ -68,8 +68,9 @@ def decide(spec: ModelSpec, evaluation: Mapping[str, Any]) -> Verdict:
     failed = [c for c in checks if not c.passed]
     if failed:
         return Verdict(False, f"Refused: {'; '.join(c.detail for c in failed)}.", checks)
-    details = [c.detail for c in checks[1:]]
-    return Verdict(True, f"Promoted: {'; '.join([*details, *_shortcomings(figures)])}.", checks)
+    notes = _notes(figures)
+    caveat = f"; but {', and '.join(notes)}" if notes else ""
+    return Verdict(True, f"Promoted: {'; '.join(c.detail for c in checks[1:])}{caveat}.", checks)
 
 
 def _finite(figures: Mapping[str, Any]) -> Check:
@@ -82,18 +83,12 @@ def _finite(figures: Mapping[str, Any]) -> Check:
 def _beats_baseline(spec: ModelSpec, figures: Mapping[str, Any]) -> Check:
     ratio, p = _number(figures["ratio"]), _number(figures["test"]["p_value"])
     passed = ratio is not None and ratio < 1 and p is not None and p < spec.gate.alpha
-    shown = f"p = {p:.2g}" if p is not None else str(figures["test"]["verdict"])
-    verb = "is" if passed else "is not significantly below"
-    what = f"{figures['metric'].replace('_', ' ')} {verb} {ratio or math.nan:.3f} times" if passed else ""
-    name = figures["baseline"].replace("_", " ")
+    test = f"Diebold-Mariano p = {p:.2g}" if p is not None else str(figures["test"]["verdict"])
+    shown = f"{math.nan if ratio is None else ratio:.3f} times the {_words(figures['baseline'])}'s ({test})"
+    metric = _words(figures["metric"])
     if passed:
-        detail = f"{what} the {name}'s (Diebold-Mariano {shown}, at {spec.gate.alpha:g})"
-    else:
-        detail = (
-            f"{figures['metric'].replace('_', ' ')} {verb} the {name}'s "
-            f"(ratio {ratio if ratio is not None else math.nan:.3f}, Diebold-Mariano {shown}, at {spec.gate.alpha:g})"
-        )
-    return Check("baseline", passed, detail)
+        return Check("baseline", True, f"its {metric} is {shown}")
+    return Check("baseline", False, f"its {metric} is {shown}, not significantly below it at {spec.gate.alpha:g}")
 
 
 def _point(spec: ModelSpec, figures: Mapping[str, Any]) -> Check:
@@ -128,17 +123,35 @@ def _production(spec: ModelSpec, production: Mapping[str, Any]) -> Check:
     return Check("production", passed, detail)
 
 
-def _shortcomings(figures: Mapping[str, Any]) -> list[str]:
+def _notes(figures: Mapping[str, Any]) -> list[str]:
+    """Say what the checks do not: how the point forecast and the interval compare with harder baselines."""
     notes = []
-    point = figures["point_test"]
-    if _number(point["p_value"]) is None or point["p_value"] >= figures["alpha"] or figures["rmse_ratio"] >= 1:
-        notes.append(f"the point forecast does not beat the {figures['baseline'].replace('_', ' ')}")
+    baseline, alpha = _words(figures["baseline"]), figures["alpha"]
+    if not _significant(figures["point_test"], figures["rmse_ratio"], alpha):
+        notes.append(f"its point forecast does not beat the {baseline}")
+    drift = figures.get("drift")
+    if drift and not _significant(drift["test"], drift["rmse_ratio"], alpha):
+        notes.append(f"its point forecast does not beat a constant drift (RMSE ratio {drift['rmse_ratio']:.4f})")
     for name, ratio in figures["other_baselines"].items():
-        if _number(ratio) is not None and ratio >= 1:
-            notes.append(f"it loses to {name.replace('_', ' ')} by {ratio - 1:.1%}")
-        elif _number(ratio) is not None:
-            notes.append(f"{1 - ratio:.1%} better than {name.replace('_', ' ')}")
+        p = _number(figures["other_tests"][name]["p_value"])
+        if _number(ratio) is None or (ratio < 1 and p is not None and p < alpha):
+            continue
+        shown = "not defined" if p is None else f"{p:.2g}"
+        notes.append(
+            f"its {_words(figures['metric'])} does not beat the {_words(name)}'s (ratio {ratio:.3f}, p = {shown})"
+        )
     return notes
+
+
+def _significant(test: Mapping[str, Any], ratio: float | None, alpha: float) -> bool:
+    p = _number(test["p_value"])
+    return ratio is not None and ratio < 1 and p is not None and p < alpha
+
+
+def _words(name: str) -> str:
+    return {"random_walk_ewma": "EWMA-scaled random walk", "random_walk_drift": "random walk with drift"}.get(
+        name, name.replace("_", " ")
+    )
 
 
 def _number(value: Any) -> float | None:

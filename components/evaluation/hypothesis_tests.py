@@ -56,7 +56,7 @@ def newey_west_variance(series: Vector, lags: int) -> float:
 
 def bandwidth(rows: int, steps: int) -> int:
     """Return the lags to allow for: the overlap of the forecasts, and the cube root of the length for what clusters."""
-    return max(steps - 1, math.ceil(rows ** (1 / 3)))
+    return max(steps - 1, math.ceil(math.cbrt(rows)))
 
 
 def diebold_mariano(loss: Vector, baseline_loss: Vector, steps: int = 1, alpha: float = 0.05) -> TestResult:
@@ -88,7 +88,8 @@ def diebold_mariano(loss: Vector, baseline_loss: Vector, steps: int = 1, alpha: 
     factor = math.sqrt(max(rows + 1 - 2 * steps + steps * (steps - 1) / rows, 1.0) / rows)
     statistic = float(difference.mean() / math.sqrt(variance / rows) * factor)
     p_value = float(t.cdf(statistic, rows - 1))
-    verdict = f"loss is {'significantly' if p_value < alpha else 'not significantly'} below the baseline's (p = {p_value:.2g})"
+    how = "significantly" if p_value < alpha else "not significantly"
+    verdict = f"loss is {how} below the baseline's (p = {p_value:.2g})"
     return TestResult("Diebold-Mariano", null, statistic, p_value, rows, verdict)
 
 
@@ -108,9 +109,10 @@ def pesaran_timmermann(
 
     Notes
     -----
-    One-sided. Pesaran and Timmermann (1992), doi:10.1080/07350015.1992.10509922, in its form as the covariance of the two
-    indicators, whose variance is Newey-West's over the mean across entities: overlapping horizons and entities that move
-    together would make the textbook variance far too small (Pesaran and Timmermann 2009, doi:10.1198/jbes.2009.0003).
+    One-sided. Pesaran and Timmermann (1992), doi:10.1080/07350015.1992.10509922, in its form as the covariance of the
+    two indicators, whose variance is Newey-West's over the mean across entities: overlapping horizons and entities
+    that move together would make the textbook variance far too small (Pesaran and Timmermann 2009,
+    doi:10.1198/jbes.2009.0003).
     """
     from scipy.stats import norm
 
@@ -131,5 +133,6 @@ def pesaran_timmermann(
         )
     statistic = float(product.mean() / math.sqrt(variance / rows))
     p_value = float(norm.sf(statistic))
-    verdict = f"directions are {'' if p_value < alpha else 'not '}called significantly better than by chance (p = {p_value:.2g})"
+    how = "significantly" if p_value < alpha else "not significantly"
+    verdict = f"directions are {how} better called than by chance (p = {p_value:.2g})"
     return TestResult("Pesaran-Timmermann", null, statistic, p_value, rows, verdict)

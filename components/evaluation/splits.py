@@ -1,4 +1,4 @@
-"""Walk-forward splits: time-ordered, purged by label times, with an embargo; every entity's bar lies in the same fold."""
+"""Walk-forward splits: time-ordered, purged by label times; all entities of one time are in one fold."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def walk_forward(
     """Split a dataset into expanding walk-forward folds.
 
     The last ``test_share`` of the time axis is cut into ``folds`` test blocks of equal length. Before each lies a
-    validation block of ``validation_share``, before that the training rows. Rows whose label was not yet known (plus the
-    embargo) when the next part begins are purged, because they would leak it.
+    validation block of ``validation_share``, before that the training rows. Rows whose label was not yet known (plus
+    the embargo) when the next part begins are purged, because they would leak it.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def walk_forward(
     times = np.unique(data.times)
     if not 0 < validation_share < 1 - test_share < 1 or folds < 1:
         raise DataRejected(
-            f"test_share={test_share} and validation_share={validation_share} leave nothing to train on in {folds} folds.",
+            f"test_share={test_share} and validation_share={validation_share} leave no training rows in {folds} folds.",
             "Use for example 3 folds, 0.6 and 0.15.",
         )
     gap = np.timedelta64(0, "ns") if embargo is None else embargo

@@ -90,8 +90,8 @@ def add_lstm(
     kernel, recurrent, bias : ndarray of shape (4 * units, features), (4 * units, units), (4 * units,)
         Weights with the gates stacked in the library's order.
     order : sequence of int
-        Where the library keeps the gates i, o, f, c that ONNX wants: Keras stacks i, f, c, o, so ``(0, 3, 1, 2)``; torch
-        stacks i, f, g, o, the same.
+        Where the library keeps the gates i, o, f, c that ONNX wants: Keras stacks i, f, c, o, so ``(0, 3, 1, 2)``;
+        torch stacks i, f, g, o, the same.
     """
     units = recurrent.shape[1]
 
@@ -142,7 +142,7 @@ def merge_graphs(graphs: Mapping[str, bytes]) -> bytes:
 
 
 def open_session(data: bytes) -> Any:
-    """Open a graph in ONNX Runtime with one thread: servers scale by processes, and threads cost more than they give."""
+    """Open a graph in ONNX Runtime with one thread: servers scale by processes, threads cost more than they give."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()

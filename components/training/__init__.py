@@ -1,4 +1,4 @@
-"""Training of any model in the catalogue, as plain functions: the graph's steps call these and a unit test calls them too."""
+"""Training of any model in the catalogue, as plain functions: the graph's steps and the tests call these."""
 
 from components.training.assembly import assemble
 from components.training.candidates import train_candidate

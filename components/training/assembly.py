@@ -40,8 +40,8 @@ def assemble(
     spec, data, folds, candidate_dirs, params
         As in :func:`components.training.evaluate`.
     metadata : mapping
-        Facts of the caller (metrics, lineage); ``trained_until``, ``params``, ``weights``, ``parity``, ``candidates`` and
-        ``explainer_rows`` are added here.
+        Facts of the caller (metrics, lineage); ``trained_until``, ``params``, ``weights``, ``parity``, ``candidates``
+        and ``explainer_rows`` are added here.
     out : Path
         Directory of the artifact.
 

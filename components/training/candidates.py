@@ -27,7 +27,8 @@ def train_candidate(
     """Train one candidate on every fold, then on the final split, and store what later steps need.
 
     Writes ``out/predictions.parquet`` (validation and test rows of every fold, validation rows of the final split),
-    ``out/member/`` (serving form of the final fit) and ``out/metrics.json``. ``out`` appears only when all of it is there.
+    ``out/member/`` (serving form of the final fit) and ``out/metrics.json``. ``out`` appears only when all of it is
+    there.
 
     Parameters
     ----------
@@ -57,21 +58,21 @@ def train_candidate(
     """
     started = time.perf_counter()
     model = make_model(spec, params)
-    makers = model.candidates(model.params)
+    makers, horizons = model.candidates(model.params), horizons_of(spec, model)
     if name not in makers:
         raise UnknownModel(f"{spec.name} has no candidate {name!r}.", f"It has: {', '.join(makers)}.")
     parts: list[Part] = []
-    table: list[dict[str, Any]] = []
+    table: dict[str, Any] = {}
     candidate: Candidate = makers[name]()
     for fold in folds.every:
         candidate = makers[name]().fit(data.take(fold.train), data.take(fold.validation))
         made = _predict(candidate, data, fold)
         parts += made
-        table.append({"fold": fold.number} | {p.split: _skill(model, data, fold, p) for p in made})
+        table[_fold_name(fold)] = {p.split: _skill(model, horizons, data, fold, p) for p in made}
     with atomic_directory(out) as scratch:
         (scratch / "member").mkdir()
         candidate.save(scratch / "member")
-        write_predictions(parts, horizons_of(spec, model), scratch / FILE)
+        write_predictions(parts, horizons, scratch / FILE)
         metrics: dict[str, Any] = finite(
             {"candidate": name, "seconds": round(time.perf_counter() - started, 2), "folds": table}
             | {"facts": getattr(candidate, "facts", {})}
@@ -89,13 +90,20 @@ def _predict(candidate: Candidate, data: Dataset, fold: Fold) -> list[Part]:
     ]
 
 
-def _skill(model: Model, data: Dataset, fold: Fold, part: Part) -> dict[str, Any]:
+def _fold_name(fold: Fold) -> str:
+    return "final" if fold.number < 0 else str(fold.number)
+
+
+def _skill(model: Model, horizons: tuple[str, ...], data: Dataset, fold: Fold, part: Part) -> dict[str, Any]:
     actual = model.blend_target(data.take(part.rows))
     naive = model.blend_target(data.take(fold.train)).mean(axis=0)
     rmse, reference = (np.sqrt(np.mean((actual - p) ** 2, axis=0)) for p in (part.values, naive))
-    return {"rows": len(part.rows), "rmse": _list(rmse), "rmse_ratio_to_mean": _list(rmse / reference)}
+    return {
+        "rows": len(part.rows),
+        "rmse": _named(horizons, rmse),
+        "rmse_ratio_to_mean": _named(horizons, rmse / reference),
+    }
 
 
-def _list(values: FloatArray) -> list[float]:
-    out: list[float] = np.atleast_1d(values).tolist()
-    return out
+def _named(horizons: tuple[str, ...], values: FloatArray) -> dict[str, float]:
+    return dict(zip(horizons, np.atleast_1d(values).tolist(), strict=True))

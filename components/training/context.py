@@ -1,4 +1,4 @@
-"""One fold's part of the backtest: the model's outputs beside the baselines', calibrated on the same validation rows."""
+"""One fold's part of the backtest: the model beside the baselines, calibrated on the same validation rows."""
 
 from __future__ import annotations
 
@@ -100,8 +100,10 @@ def _baselines(
     unit = current[:, None]
     mean = by_entity(current, context.data.entities, context.data.times, moving_average)[:, None]
     scaled = unit * volatility[:, None]
+    drift = np.mean(context.target[fold.train] / unit[fold.train], axis=0)
     return {
         "random_walk": _interval(context, fold, point, unit, intervals),
+        "random_walk_drift": _interval(context, fold, point * drift, unit, intervals),
         "moving_average": _interval(context, fold, np.broadcast_to(mean, point.shape), unit, intervals),
         "random_walk_ewma": _interval(context, fold, point, scaled, intervals),
     }

@@ -17,7 +17,7 @@ from components.evaluation.splits import Fold, Folds
 from components.models.contract import FloatArray, Model
 from components.models.spec import ModelSpec
 from components.training.context import Context, fold_backtest
-from components.training.gate_figures import gate_figures, production_figures
+from components.training.gate_figures import gate_figures, headline, production_figures
 from components.training.parameters import horizons_of, make_model
 from components.training.predictions import Predictions
 
@@ -44,9 +44,10 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Figures: ``horizons``, ``by_entity``, ``by_regime`` (metrics of the model and its baselines by horizon; relative to
-        the current value unless they say ``price``), ``tests``, ``confidence``, ``folds`` (periods, rows, blend weights,
-        metrics), ``gate`` and ``production`` (what the gate reads).
+        Figures: ``metrics`` (the headline as flat numbers), ``horizons``, ``by_entity``, ``by_regime`` (metrics of
+        the model and its baselines by horizon; relative to the current value unless they say ``price``), ``tests``,
+        ``confidence``, ``folds`` (periods, rows, blend weights, metrics), ``gate`` and ``production`` (what the gate
+        reads).
     """
     model = make_model(spec, params)
     horizons = horizons_of(spec, model)
@@ -62,20 +63,22 @@ def evaluate(
         notes.append(_note(fitted, data, fold) | {"horizons": scoring.score(part, horizons, spec.coverage)})
     whole = join(parts)
     steps = _steps(model, data, horizons)
+    scores, gate = scoring.score(whole, horizons, spec.coverage), gate_figures(spec, whole, horizons, steps)
     figures = {
         "model": spec.name,
+        "metrics": headline(gate, scores),
         "params": asdict(model.params),
         "candidates": list(candidate_dirs),
         "rows": len(whole.rows),
         "coverage_nominal": spec.coverage,
         "period": _period(whole.times),
-        "horizons": scoring.score(whole, horizons, spec.coverage),
+        "horizons": scores,
         "by_entity": _groups(whole, whole.entities, horizons, spec.coverage),
         "by_regime": _groups(whole, whole.regimes, horizons, spec.coverage) if whole.relative else {},
         "tests": scoring.test(whole, horizons, steps, spec.coverage, spec.gate.alpha),
         "confidence": scoring.confidence(whole, horizons),
         "folds": notes,
-        "gate": gate_figures(spec, whole, horizons, steps),
+        "gate": gate,
         "production": production_figures(spec, whole, data, production),
     }
     return Evaluation(figures, whole, horizons)
@@ -100,7 +103,7 @@ def _period(times: Any) -> dict[str, str]:
 
 
 def _steps(model: Model, data: Dataset, horizons: tuple[str, ...]) -> list[int]:
-    """Return the overlap of each horizon in times: the model's own count, else the dataset's longest for all of them."""
+    """Return the overlap of each horizon in times: the model's own count, else the dataset's longest for all."""
     own: FloatArray | None = getattr(model.params, "steps", None)
     if own is not None and len(own) == len(horizons):
         return [int(n) for n in own]

@@ -15,8 +15,8 @@ from components.models.spec import ModelSpec
 def make_params(spec: ModelSpec, values: Mapping[str, Any]) -> Any:
     """Return the model's ``Params`` with some values replaced.
 
-    Lists become tuples, and whole floats become integers where the default is one, because that is what JSON and KFP make
-    of them.
+    Lists become tuples, and whole floats become integers where the default is one, because that is what JSON and KFP
+    make of them.
 
     Raises
     ------

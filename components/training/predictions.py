@@ -78,7 +78,8 @@ class Predictions:
         chosen = (self.fold == fold) & (self.split == split)
         if not np.array_equal(self.row[chosen], rows):
             raise ArtifactCorrupt(
-                f"{self.path} holds {chosen.sum()} {split} rows of fold {fold} that are not the {len(rows)} of the split.",
+                f"{self.path} holds other {split} rows of fold {fold} than the split ({chosen.sum()}, {len(rows)}).",
                 "Train the candidate on the same folds.",
             )
-        return self.values[chosen]
+        values: FloatArray = self.values[chosen]
+        return values

@@ -22,10 +22,10 @@ def fit_weights(
 ) -> dict[str, FloatArray]:
     """Fit blend weights per horizon by constrained least squares, in units of volatility.
 
-    Minimises ``sum((y - sum_m w_m p_m)^2) + shrinkage * steps * mean(y^2) * sum_m w_m^2`` with ``w >= 0``; the random walk
-    predicts zero and takes what is left to one. The penalty is a normal prior on each weight with standard deviation
-    ``shrinkage ** -0.5``, so a member must earn its weight; ``steps`` accounts for overlapping returns, of which only one
-    in ``steps`` is independent.
+    Minimises ``sum((y - sum_m w_m p_m)^2) + shrinkage * steps * mean(y^2) * sum_m w_m^2`` with ``w >= 0``; the random
+    walk predicts zero and takes what is left to one. The penalty is a normal prior on each weight with standard
+    deviation ``shrinkage ** -0.5``, so a member must earn its weight; ``steps`` accounts for overlapping returns, of
+    which only one in ``steps`` is independent.
 
     Parameters
     ----------

@@ -54,8 +54,8 @@ def judge_direction(
     """Return the point forecast, the likelier direction, and the calibrated probability that it is right.
 
     A blend that contradicts the likelier direction is replaced by "no change", so that price, direction and confidence
-    never contradict each other and the confidence never lies below one half. That is the sign restriction of Campbell and
-    Thompson (2008), doi:10.1093/rfs/hhm055: with so little signal, a forecast of the less likely sign is noise.
+    never contradict each other and the confidence never lies below one half. That is the sign restriction of Campbell
+    and Thompson (2008), doi:10.1093/rfs/hhm055: with so little signal, a forecast of the less likely sign is noise.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The served form of the members: one ONNX graph for all of them, XGBoost's own predictor where a table says that it wins."""
+"""The served form of the members: one ONNX graph for all, and XGBoost's own predictor where that wins."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import numpy as np
 from components.models.contract import FloatArray
 from components.models.engines import EngineTable
 from components.models.markets.price_forecast.inputs import Prepared
-from components.models.markets.price_forecast.trees import load_boosters, predict_trees
+from components.models.markets.price_forecast.trees import ONNX, load_boosters, predict_trees
 from components.models.onnx_graphs import merge_graphs, open_session
+from components.models.xgboost_native import NativeBooster
 
 TREES = "xgboost"
 
@@ -37,8 +38,8 @@ class ServedMembers:
     trees: tuple[bytes, ...]
     facts: dict[str, Any]
     _session: Any = field(init=False, repr=False, default=None)
-    _boosters: list[Any] = field(init=False, repr=False, default_factory=list)
-    _native_from: float = field(init=False, default=float("inf"))
+    _boosters: list[NativeBooster] = field(init=False, repr=False, default_factory=list)
+    _table: EngineTable | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         if not self.graph:
@@ -46,11 +47,9 @@ class ServedMembers:
         session = open_session(self.graph)
         raw = self.facts.get(TREES, {}).get("engines")
         table = EngineTable.from_dict(raw) if raw else None
-        boosters = load_boosters(self.trees, table)
         object.__setattr__(self, "_session", (session, [i.name for i in session.get_inputs()], _names(session)))
-        object.__setattr__(self, "_boosters", boosters)
-        if boosters and table is not None and table.native_from is not None:
-            object.__setattr__(self, "_native_from", table.native_from)
+        object.__setattr__(self, "_boosters", load_boosters(self.trees, table))
+        object.__setattr__(self, "_table", table)
 
     def predict(self, x: Prepared, steps: FloatArray) -> dict[str, FloatArray]:
         """Return log returns by member, each of shape (rows, horizons), single precision from the graph."""
@@ -59,7 +58,7 @@ class ServedMembers:
         session, inputs, outputs = self._session
         tensors = {"tabular": x.tabular, "sequence": x.sequence, "scale": x.scale.astype(np.float32)}
         wanted = {name: tensors[name] for name in inputs}
-        if len(x.close) < self._native_from:
+        if not self._boosters or self._table is None or self._table.pick(len(x.close)) == ONNX:
             return dict(zip(outputs, session.run(outputs, wanted), strict=True))
         rest = [name for name in outputs if name != TREES]
         answers = dict(zip(rest, session.run(rest, wanted, _only_path()), strict=True)) if rest else {}

@@ -1,8 +1,9 @@
 """Scale-free views of the inputs: what the members learn from, and the volatility estimates behind the intervals.
 
-The model knows one index at 900 and serves another at 20,000, so nothing here depends on the level of prices or volumes:
-price-level features are divided by the close, volumes by the mean of the last three, log returns by the current
-volatility. The window arrives relative to its last close already. Imports numpy only, because serving runs it.
+The model knows one index at 900 and serves another at 20,000, so nothing here depends on the level of prices or
+volumes: price-level features are divided by the close, volumes by the mean of the last three, log returns by the
+current volatility. The window arrives relative to its last close already. Imports numpy only, because serving runs
+it.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _tabular(features: FloatArray, close: FloatArray, scale: FloatArray) -> npt.
 
 
 def _bars(window: npt.NDArray[np.float32]) -> FloatArray:
-    """Return per bar: log return, gap, high over close, low over close (logs), log volume; no return for the first bar."""
+    """Return per bar: log return, gap, high and low over close (logs), log volume; the first return is 0."""
     out = np.array(window, dtype=np.float64)
     close = window[:, :, 3].astype(np.float64)
     out[:, 1:, 1] = out[:, 1:, 0] - close[:, :-1]

@@ -21,7 +21,8 @@ class Intervals:
     long_run : float
         Mean realised variance of one bar on the calibration rows.
     low, high : ndarray, shape (horizons,)
-        Standardised distances from the point down to the lower and up to the upper end; each tail has half the miss rate.
+        Standardised distances from the point down to the lower and up to the upper end; each tail has half the miss
+        rate.
     tail_95 : ndarray, shape (horizons,)
         Standardised distance from the point that 95 % of the falls stay within, for value at risk.
     """
@@ -67,8 +68,8 @@ def fit_intervals(
     Notes
     -----
     Split conformal prediction with a normalised score, one-sided per tail: Lei et al. (2018),
-    doi:10.1080/01621459.2017.1307116. Daily returns are not exchangeable, so the guarantee is approximate; the evaluation
-    reports the coverage that came out. The few loadings are fitted on the same rows as the quantiles.
+    doi:10.1080/01621459.2017.1307116. Daily returns are not exchangeable, so the guarantee is approximate; the
+    evaluation reports the coverage that came out. The few loadings are fitted on the same rows as the quantiles.
     """
     long_run = float(variances[:, realised].mean())
     loadings = np.stack([_fit_loadings(errors[:, h] ** 2 / n, variances, long_run) for h, n in enumerate(steps)])

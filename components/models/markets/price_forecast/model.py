@@ -22,7 +22,7 @@ from components.models.markets.price_forecast.direction import fit_platt, judge_
 from components.models.markets.price_forecast.graph import ServedMembers
 from components.models.markets.price_forecast.inputs import VARIANCES, Prepared, log_returns, prepare
 from components.models.markets.price_forecast.intervals import Intervals, fit_intervals
-from components.models.markets.price_forecast.params import Params
+from components.models.markets.price_forecast.params import Params as PriceForecastParams
 from components.models.markets.price_forecast.risk import expected_drawdown, value_at_risk
 from components.models.markets.price_forecast.schemas import input_schema, output_schema
 from components.models.schema import Batch, Schema
@@ -63,15 +63,15 @@ class PriceForecast(Model):
     """Price in 1 day, 5 days and 1 month, or at the next intraday bar, with intervals.
 
     The members forecast log returns; they are blended with a random walk by weights from validation rows. Intervals are
-    split-conformal, scaled by a blend of volatility estimates. ``suspended`` marks rows whose volatility exceeds the 99th
-    percentile of the calibration rows (document 0: "disable predictions during high volatility"): the figures stay, so
-    that whoever watches still sees them, but the product must not show them as a forecast.
+    split-conformal, scaled by a blend of volatility estimates. ``suspended`` marks rows whose volatility exceeds the
+    99th percentile of the calibration rows (document 0: "disable predictions during high volatility"): the figures
+    stay, so that whoever watches still sees them, but the product must not show them as a forecast.
     """
 
-    Params: ClassVar[type] = Params
-    params: Params
+    Params: ClassVar[type] = PriceForecastParams
+    params: PriceForecastParams
 
-    def __init__(self, params: Params | None = None) -> None:
+    def __init__(self, params: PriceForecastParams | None = None) -> None:
         super().__init__(params)
         self.calibration: Calibration | None = None
         self.members: ServedMembers | None = None
@@ -93,7 +93,7 @@ class PriceForecast(Model):
         return {m: dict(zip(horizons, w.tolist(), strict=True)) for m, w in self._calibrated.weights.items()}
 
     @classmethod
-    def candidates(cls, params: Params) -> Mapping[str, Callable[[], Candidate]]:
+    def candidates(cls, params: PriceForecastParams) -> Mapping[str, Callable[[], Candidate]]:
         """Factories of the untrained members that ``params.members`` names."""
         return {name: _factory(name, params) for name in params.members}
 
@@ -154,9 +154,11 @@ class PriceForecast(Model):
     def load(cls, directory: Path) -> Self:
         """Inverse of :meth:`save`."""
         state = json.loads((directory / "model.json").read_text(encoding="utf-8"))
-        params = {k: tuple(v) if isinstance(v, list) else v for k, v in state["params"].items()}
-        model = cls(Params(**params))
-        intervals = {k: np.array(v) if isinstance(v, list) else v for k, v in state["intervals"].items()}
+        params: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["params"].items()}
+        model = cls(PriceForecastParams(**params))
+        intervals: dict[str, Any] = {
+            k: np.array(v) if isinstance(v, list) else v for k, v in state["intervals"].items()
+        }
         weights = {name: np.array(w) for name, w in state["weights"].items()}
         platt = np.array(state["platt"])
         model.calibration = Calibration(weights, Intervals(**intervals), platt, state["suspend_above"])
@@ -164,7 +166,7 @@ class PriceForecast(Model):
         return model
 
     @staticmethod
-    def present(outputs: Outputs, row: int, horizons: Sequence[str] = Params.horizons) -> dict[str, Any]:
+    def present(outputs: Outputs, row: int, horizons: Sequence[str] = PriceForecastParams.horizons) -> dict[str, Any]:
         """Return one row as document 0's JSON; see :func:`present.present`."""
         return presentation.present(outputs, row, horizons)
 
@@ -198,7 +200,7 @@ def _bar_volatility(sigma: FloatArray, steps: FloatArray) -> FloatArray:
     return volatility
 
 
-def _factory(name: str, params: Params) -> Callable[[], Candidate]:
+def _factory(name: str, params: PriceForecastParams) -> Callable[[], Candidate]:
     module, _, cls = MEMBERS[name].partition(":")
 
     def make() -> Candidate:

@@ -18,7 +18,8 @@ class Params:
     Attributes
     ----------
     horizons : tuple of str
-        Keys of ``HORIZONS`` of :mod:`components.models.markets.price_forecast.data`, in the order of the target's columns.
+        Keys of ``HORIZONS`` of :mod:`components.models.markets.price_forecast.data`, in the order of the target's
+        columns.
     members : tuple of str
         Candidates to train. A random walk (no change) always takes part in the blend and needs no training.
     coverage : float

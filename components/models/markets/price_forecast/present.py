@@ -11,7 +11,8 @@ import numpy.typing as npt
 def present(outputs: Mapping[str, npt.NDArray[Any]], row: int, horizons: Sequence[str]) -> dict[str, Any]:
     """Return one row of the outputs as nested JSON-ready values.
 
-    The caller adds ``security_id``, ``model_version``, ``generated_at`` and the disclaimers, which the model does not know.
+    The caller adds ``security_id``, ``model_version``, ``generated_at`` and the disclaimers, which the model does not
+    know.
 
     Parameters
     ----------

@@ -1,26 +1,30 @@
-"""XGBoost's own predictor in a server, for batches that it answers faster than ONNX Runtime. Optional: see ``engines``."""
+"""XGBoost's own predictor in a server, where the measured table says that it beats ONNX Runtime. Optional."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
 from components.models.contract import FloatArray
 from components.models.engines import EngineTable
 from components.models.markets.price_forecast.inputs import Prepared
+from components.models.xgboost_native import NativeBooster
+
+ONNX, NATIVE = "onnx", "xgboost"
+LARGEST_BATCH = 4096
+"""Batches up to this are looked at when the server decides whether XGBoost's library is worth loading."""
 
 
-def predict_trees(boosters: Sequence[Any], x: Prepared, steps: FloatArray) -> FloatArray:
-    """Return log returns from native boosters, one per horizon, shape (rows, horizons)."""
-    units = np.stack([b.inplace_predict(x.tabular) for b in boosters], axis=1).astype(np.float64)
+def predict_trees(boosters: Sequence[NativeBooster], x: Prepared, steps: FloatArray) -> FloatArray:
+    """Return log returns from XGBoost's own predictor, one booster per horizon, shape (rows, horizons)."""
+    units = np.concatenate([b.predict(x.tabular) for b in boosters], axis=1).astype(np.float64)
     returns: FloatArray = units * (x.scale * np.sqrt(steps))
     return returns
 
 
-def load_boosters(files: Sequence[bytes], table: EngineTable | None) -> list[Any]:
+def load_boosters(files: Sequence[bytes], table: EngineTable | None) -> list[NativeBooster]:
     """Return the boosters when the table says that they ever win and the library is installed, else nothing.
 
     Parameters
@@ -28,15 +32,11 @@ def load_boosters(files: Sequence[bytes], table: EngineTable | None) -> list[Any
     files : sequence of bytes
         UBJ, one per horizon.
     table : EngineTable or None
-        Measured when the member was trained.
+        Measured when the member was trained; engines :data:`ONNX` and :data:`NATIVE`.
     """
-    if not files or table is None or table.native_from is None or find_spec("xgboost") is None:
+    if not files or table is None or find_spec("xgboost") is None:
         return []
-    import xgboost as xgb
-
-    boosters = []
-    for data in files:
-        booster = xgb.Booster({"nthread": 1})
-        booster.load_model(bytearray(data))
-        boosters.append(booster)
-    return boosters
+    sizes = (2**power for power in range(LARGEST_BATCH.bit_length()))
+    if all(table.pick(rows) == ONNX for rows in sizes):
+        return []
+    return [NativeBooster(data) for data in files]

@@ -20,7 +20,7 @@ from components.models.schema import Batch
 
 Float32 = npt.NDArray[np.float32]
 GRAPH_INPUTS = ("tabular", "sequence", "scale")
-PARITY_ROWS = 256
+PARITY_ROWS = 1024
 """Rows of the validation set on which an exported graph is compared with the native model."""
 
 
@@ -61,7 +61,7 @@ class Member(ABC):
         return self._predict(self._prepare(inputs))
 
     def save(self, directory: Path) -> None:
-        """Write ``member.onnx`` and ``member.json`` with the largest difference between the graph and the native model."""
+        """Write ``member.onnx``, and ``member.json`` with its largest difference from the native model."""
         graph = self.export()
         assert self._check is not None, "fit before save"
         native = self._predict(self._check)
@@ -116,7 +116,8 @@ class Standardiser:
     def __call__(self, x: Float32) -> Float32:
         """Return standard scores, single precision."""
         scores = (x - self.mean.astype(np.float32)) / self.deviation.astype(np.float32)
-        return np.clip(scores, -self.limit, self.limit)
+        clipped: Float32 = np.clip(scores, -self.limit, self.limit)
+        return clipped
 
     def add(self, graph: Any, source: str) -> str:
         """Add the same arithmetic to a graph; returns the value's name."""

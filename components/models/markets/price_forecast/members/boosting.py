@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.features.definitions import NAMES
 from components.models.contract import FloatArray
-from components.models.engines import BATCH_SIZES, EngineTable, measure
+from components.models.engines import ROWS, Engine, EngineTable, measure
 from components.models.markets.price_forecast.inputs import Prepared
-from components.models.markets.price_forecast.members.base import Member, feed
-from components.models.markets.price_forecast.trees import predict_trees
+from components.models.markets.price_forecast.members.base import Float32, Member
+from components.models.markets.price_forecast.trees import NATIVE, ONNX
 from components.models.onnx_graphs import GraphBuilder, merge_graphs, open_session
+from components.models.xgboost_native import NativeBooster
 
 CONVERTER_OPSET = 15
 """The newest that onnxmltools writes for XGBoost; its operators mean the same in the merged graph's opset."""
@@ -23,8 +23,8 @@ CONVERTER_OPSET = 15
 class Boosting(Member):
     """Histogram gradient boosting on every scale-free feature; targets in units of volatility, clipped at five.
 
-    One booster per horizon, because each stops at its own round. ``save`` adds ``trees_<h>.ubj``, which a server may use
-    for large batches (see :mod:`components.models.engines`).
+    One booster per horizon, because each stops at its own round. ``save`` adds ``trees_<h>.ubj``, which a server may
+    use for large batches (see :mod:`components.models.engines`).
     """
 
     name = "xgboost"
@@ -62,7 +62,9 @@ class Boosting(Member):
         self.facts["rounds"] = [b.num_boosted_rounds() for b in self.boosters]
 
     def _predict(self, x: Prepared) -> FloatArray:
-        return predict_trees(self.boosters, x, self.params.steps)
+        units = np.stack([b.inplace_predict(x.tabular) for b in self.boosters], axis=1).astype(np.float64)
+        returns: FloatArray = units * self._width(x)
+        return returns
 
     def export(self) -> bytes:
         """Return the graph ``concat(trees_h(x)) * width``, converted by onnxmltools."""
@@ -72,20 +74,20 @@ class Boosting(Member):
     def save(self, directory: Path) -> None:
         """Add the native form beside the ONNX file, and the time that each takes by batch size."""
         assert self._check is not None, "fit before save"
-        self.facts["engines"] = self._measure(self._check).to_dict()
+        self.facts["engines"] = self._measure(self.export(), self._check.tabular).to_dict()
         super().save(directory)
         for h, booster in enumerate(self.boosters):
             booster.save_model(directory / f"trees_{h}.ubj")
 
-    def _measure(self, x: Prepared) -> EngineTable:
-        session = open_session(self.export())
-        tensors = {name: feed(x)[name] for name in ("tabular", "scale")}
-
-        def rows(count: int) -> NDArray[np.intp]:
-            return np.arange(count) % len(x.close)
-
-        batches = {n: (x.take(rows(n)), {k: v[rows(n)] for k, v in tensors.items()}) for n in BATCH_SIZES}
-        return measure(lambda n: session.run(None, batches[n][1]), lambda n: self._predict(batches[n][0]))
+    def _measure(self, graph: bytes, tabular: Float32) -> EngineTable:
+        session = open_session(graph)
+        boosters = [NativeBooster(bytes(b.save_raw("ubj"))) for b in self.boosters]
+        scale = np.ones((len(tabular), 1), dtype=np.float32)
+        engines: dict[str, Engine] = {
+            ONNX: lambda rows: np.asarray(session.run(None, {"tabular": rows, "scale": scale[: len(rows)]})[0]),
+            NATIVE: lambda rows: np.concatenate([b.predict(rows) for b in boosters], axis=1),
+        }
+        return measure(engines, tabular, tuple(r for r in ROWS if r <= len(tabular)), seconds=0.03)
 
 
 def _convert(booster: Any) -> bytes:

@@ -18,11 +18,13 @@ KERAS_GATES = (0, 3, 1, 2)
 
 
 class KerasLstm(Member):
-    """The architecture of document 2, word for word: ``LSTM(50, return_sequences=True)``, ``Dropout(0.2)``, ``LSTM(50)``,
-    ``Dropout(0.2)``, ``Dense(25)``, ``Dense(horizons)``; Adam, squared error; ten steps of one feature.
+    """The architecture of document 2, layer by layer, on ten steps of one feature.
 
-    The one feature is the close-to-close log return in units of volatility, which unlike the close itself is stationary.
-    tf2onnx does not read Keras 3 models, so the ONNX graph is built from the weights.
+    ``LSTM(50, return_sequences=True)``, ``Dropout(0.2)``, ``LSTM(50)``, ``Dropout(0.2)``, ``Dense(25)``,
+    ``Dense(horizons)``; Adam, squared error.
+
+    The one feature is the close-to-close log return in units of volatility, which unlike the close itself is
+    stationary. tf2onnx does not read Keras 3 models, so the ONNX graph is built from the weights.
     """
 
     name = "keras_lstm"

@@ -18,10 +18,11 @@ LEAST_RATIO = -0.9
 class Linear(Member):
     """Scikit-learn's ``LinearRegression`` on the thirteen features of document 2.
 
-    The document forecasts the next close as ``a + sum_i b_i f_i``, fitted on the last 100 bars of one security. Here one
-    set of coefficients serves every price level: lagged closes, the moving average and the price volatility are divided by
-    the current close and so is the target, volumes are divided by the mean of the last three. Without the intercept the document's
-    form is homogeneous of degree one in the price, so dividing both sides by the close leaves its coefficients unchanged.
+    The document forecasts the next close as ``a + sum_i b_i f_i``, fitted on the last 100 bars of one security. Here
+    one set of coefficients serves every price level: lagged closes, the moving average and the price volatility are
+    divided by the current close and so is the target, volumes are divided by the mean of the last three. Without the
+    intercept the document's form is homogeneous of degree one in the price, so dividing both sides by the close
+    leaves its coefficients unchanged.
     """
 
     name = "linear"

@@ -10,7 +10,7 @@ from components.features.definitions import NAMES
 from components.models.contract import FloatArray
 from components.models.markets.price_forecast.inputs import INDEX, Prepared
 from components.models.markets.price_forecast.members.base import Float32, Member, Standardiser, add_width
-from components.models.onnx_graphs import GraphBuilder, add_lstm
+from components.models.onnx_graphs import GraphBuilder, Shapes, add_lstm
 
 TORCH_GATES = (0, 3, 1, 2)
 SCALARS = ("volatility_21", "rsi_14", "vix", "volume_ratio")
@@ -18,10 +18,10 @@ SCALARS = ("volatility_21", "rsi_14", "vix", "volume_ratio")
 
 
 class LstmAttention(Member):
-    """One LSTM layer; additive attention (Bahdanau et al. 2015, arXiv:1409.0473) pools its states; a dense layer follows.
+    """One LSTM layer, additive attention over its states (Bahdanau et al. 2015, arXiv:1409.0473), one dense layer.
 
-    The epoch with the least validation loss is kept. Weights leave torch as plain arrays into an ONNX graph built by hand,
-    which is smaller than an exported one and needs no tracing.
+    The epoch with the least validation loss is kept. Weights leave torch as plain arrays into an ONNX graph built by
+    hand, which is smaller than an exported one and needs no tracing.
     """
 
     name = "lstm_attention"
@@ -66,7 +66,7 @@ class LstmAttention(Member):
         both = graph.node("Concat", [context, self.standard.add(graph, picked)], "both", axis=1)
         head = [graph.constant("head_w", w["head.weight"].T), graph.constant("head_b", w["head.bias"])]
         add_width(graph, graph.node("Gemm", [both, *head], "units"), self.params.steps)
-        shapes = {"tabular": ["n", len(NAMES)], "sequence": ["n", 60, 5], "scale": ["n", 1]}
+        shapes: Shapes = {"tabular": ["n", len(NAMES)], "sequence": ["n", 60, 5], "scale": ["n", 1]}
         return graph.build(shapes, {"log_return": ["n", len(self.params.horizons)]})
 
 
