@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -20,13 +21,15 @@ ROOMS = Path(__file__).resolve().parent / "rooms"
 def build(workload: Workload, home: Path) -> Path:
     """Return a folder with ``artifact/`` and ``peer/`` of a workload's model, trained now unless it is there already.
 
-    The folder's name has the hash of the model's source, so that an edited model is trained again.
+    The folder's name has the hash of the model's source, so that an edited model is trained again and the old one removed.
     """
     spec = get_spec(workload.model)
-    target = home / f"{workload.model}-{_hash(ROOMS)}"
+    target = home / f"{workload.model}-{_hash(ROOMS / spec.room / workload.model)}"
     if target.exists():
         read_artifact(target / "artifact")
         return target
+    for old in home.glob(f"{workload.model}-*"):
+        rmtree(old)
     data = dataset(workload)
     cut = len(data) * 9 // 10
     validation = data.take(np.arange(cut, len(data)))

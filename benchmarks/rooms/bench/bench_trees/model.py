@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.data.dataset import Dataset
 from components.models.bench.bench_trees.data import COLUMNS
 from components.models.contract import FloatArray
-from components.models.engines import EngineTable, measure
+from components.models.engines import Engine, EngineTable, measure
 from components.models.onnx_graphs import open_session
 from components.models.schema import Batch, Schema, Tensor
 from components.models.single import SingleModel
 from components.models.xgboost_native import NativeBooster
-
-Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class Trees:
         x = inputs["features"]
         if self.source is None:
             return np.asarray(self.classifier.predict_proba(x)[:, 1:], dtype=np.float64)
-        return self.native.predict(x) if len(x) >= self.native_from else self.onnx(x)
+        return self.engines[self.table.pick(len(x))](x)
 
     def save(self, directory: Path) -> None:
         """Write what was trained, or copy what was loaded."""
@@ -73,9 +68,7 @@ class Trees:
         inputs = [("features", FloatTensorType([None, len(COLUMNS)]))]
         graph = convert_xgboost(self.classifier, initial_types=inputs, target_opset=15)
         (directory / "model.onnx").write_bytes(graph.SerializeToString())
-        onnx, native = _engines(directory)
-        rows = _Rows(self.pool)
-        table = measure(lambda n: onnx(rows.take(n)), lambda n: native.predict(rows.take(n)))
+        table = measure(_engines(directory), self.pool)
         (directory / "engines.json").write_text(json.dumps(table.to_dict()), encoding="utf-8")
 
     @classmethod
@@ -83,32 +76,19 @@ class Trees:
         """Inverse of :meth:`save`."""
         trees = cls(Params())
         trees.source = directory
-        trees.onnx, trees.native = _engines(directory)
-        table = EngineTable.from_dict(json.loads((directory / "engines.json").read_text(encoding="utf-8")))
-        trees.native_from = math.inf if table.native_from is None else table.native_from
+        trees.engines = _engines(directory)
+        trees.table = EngineTable.from_dict(json.loads((directory / "engines.json").read_text(encoding="utf-8")))
         return trees
 
 
-class _Rows:
-    """Deals other rows on each call.
-
-    Asked the same few rows again and again, the processor predicts every branch of the trees, and ONNX Runtime looks up
-    to twice as fast on small batches as it is.
-    """
-
-    def __init__(self, pool: Rows) -> None:
-        self.pool, self.start = pool, 0
-
-    def take(self, count: int) -> Rows:
-        self.start = (self.start + 97) % (len(self.pool) - count)
-        return np.ascontiguousarray(self.pool[self.start : self.start + count])
-
-
-def _engines(directory: Path) -> tuple[Callable[[Rows], Any], NativeBooster]:
+def _engines(directory: Path) -> dict[str, Engine]:
     session = open_session((directory / "model.onnx").read_bytes())
     probabilities = [session.get_outputs()[1].name]
     native = NativeBooster((directory / "model.ubj").read_bytes())
-    return lambda x: session.run(probabilities, {"features": x})[0][:, 1:], native
+    return {
+        "onnx": lambda x: session.run(probabilities, {"features": x})[0][:, 1:],
+        "xgboost": native.predict,
+    }
 
 
 class BoostedTrees(SingleModel):
