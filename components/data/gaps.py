@@ -41,9 +41,10 @@ def find_gaps(bars: pd.DataFrame, bar: str, calendar: str) -> Gaps:
         Name of the exchange's calendar; daily bars only.
     """
     parts, expected = [], 0
+    held = _sessions(bars, calendar) if bar == "1d" else pd.DatetimeIndex([])
     for entity, group in bars.groupby("entity"):
         stamps = pd.DatetimeIndex(group["timestamp"])
-        wanted = _daily(stamps, calendar) if bar == "1d" else _intraday(stamps, bar)
+        wanted = held[(held >= stamps[0]) & (held <= stamps[-1])] if bar == "1d" else _intraday(stamps, bar)
         expected += len(wanted)
         missing = ~wanted.isin(stamps)
         parts.append(pd.DataFrame({"entity": entity, "timestamp": wanted[missing], "run": _runs(missing)[missing]}))
@@ -68,8 +69,8 @@ def fill_gaps(bars: pd.DataFrame, gaps: Gaps, max_fill: int) -> tuple[pd.DataFra
     return joined.fillna({"volume": 0.0}).reset_index(drop=True), filled[["entity", "timestamp"]]
 
 
-def _daily(stamps: pd.DatetimeIndex, calendar: str) -> pd.DatetimeIndex:
-    return sessions(calendar, stamps[0], stamps[-1]).as_unit("ns") + SESSION_CLOSE
+def _sessions(bars: pd.DataFrame, calendar: str) -> pd.DatetimeIndex:
+    return sessions(calendar, bars["timestamp"].min(), bars["timestamp"].max()).as_unit("ns") + SESSION_CLOSE
 
 
 def _intraday(stamps: pd.DatetimeIndex, bar: str) -> pd.DatetimeIndex:

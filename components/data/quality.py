@@ -155,12 +155,15 @@ class _Run:
         self._note("bad rows", rule, "passed", detail, int(bad))
 
     def enough(self) -> None:
-        rule = f"at least {self.limits.min_rows} good bars of every security"
+        rule = f"at least {self.limits.min_rows} good bars of a security; one with fewer is taken out whole"
         sizes = self.bars.groupby("entity").size()
-        if sizes.empty or sizes.min() < self.limits.min_rows:
-            found = f"{sizes.idxmin()} has {sizes.min()}" if len(sizes) else "there are none"
-            self._fail("enough rows", rule, found)
-        self._note("enough rows", rule, "passed", f"fewest: {sizes.idxmin()} with {sizes.min():,}")
+        short = sizes[sizes < self.limits.min_rows]
+        found = ", ".join(f"{entity} has {n}" for entity, n in short.items()) or "every security has enough"
+        if len(short) == len(sizes):
+            self._fail("enough rows", rule, found if len(sizes) else "there are none")
+        young = self.bars["entity"].map(short).dropna()
+        self._take_out(young.map("one of only {:g} bars of its security".format))
+        self._note("enough rows", rule, "warning" if len(short) else "passed", found, len(young))
 
     def gaps(self) -> None:
         where = f"sessions of {self.calendar}" if self.bar == "1d" else "the day's grid"

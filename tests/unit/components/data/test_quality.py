@@ -185,6 +185,14 @@ def test_intraday_staleness():
         assert check(check_bars(bars, bar="5m", as_of=as_of), "staleness").status == status, as_of
 
 
+def test_a_security_with_too_few_bars_is_taken_out_alone(bars):
+    young = simulate_bars(8, entities=("YOUNG",))
+    report = check_bars(pd.concat([bars, young], ignore_index=True))
+    assert report.accepted["entity"].unique().tolist() == ["SIM"]
+    assert report.rejected["reason"].tolist() == ["one of only 8 bars of its security"] * 8
+    assert check(report, "enough rows").detail == "YOUNG has 8"
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
