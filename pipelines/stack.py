@@ -1,0 +1,95 @@
+"""The servers of one model on this machine: predictor behind the router, transformer, explainer, detector, forwarder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components.errors import ArthaflowError
+from components.models.spec import ModelSpec
+from components.rollout.targets.local import LocalTarget
+from inference.local import Endpoint, LocalServing
+
+SURROUNDINGS = ("transformer", "explainer", "detector")
+
+
+@dataclass
+class Stack:
+    """Starts the servers of one model and knows what they need of each other.
+
+    Parameters
+    ----------
+    serving : LocalServing
+        The servers of one home.
+    spec : ModelSpec
+        The model.
+    """
+
+    serving: LocalServing
+    spec: ModelSpec
+    _pending: dict[str, Future[Endpoint]] = field(default_factory=dict)
+
+    @property
+    def target(self) -> LocalTarget:
+        """Where rollouts of this model happen."""
+        return LocalTarget(self.serving, self.spec.name)
+
+    def start(
+        self, version: str, artifact: Path, *, port: int = 0, only: tuple[str, ...] = SURROUNDINGS
+    ) -> dict[str, Endpoint]:
+        """Start everything; the surroundings come up side by side, since Alibi alone takes several seconds to import.
+
+        Returns
+        -------
+        dict of str to Endpoint
+            By kind; what clients talk to is ``router`` (features) and ``transformer`` (an entity and a time).
+
+        Raises
+        ------
+        ArthaflowError
+            If a server does not get ready; those that were started are stopped again.
+        """
+        try:
+            router = self.begin(version, artifact, port=port, only=only)
+            return {"router": router, **self.wait()}
+        except ArthaflowError:
+            self.serving.stop_all()
+            raise
+
+    def begin(self, version: str, artifact: Path, *, port: int = 0, only: tuple[str, ...] = SURROUNDINGS) -> Endpoint:
+        """Start predictor and router, and begin to start the surroundings; :meth:`wait` waits for them."""
+        router = self.target.begin(version, str(artifact), http_port=port)
+        self._launch(artifact, router, only)
+        return router
+
+    def surround(self, artifact: Path, kinds: tuple[str, ...] = ("explainer", "detector")) -> None:
+        """Begin to start explainer and detector for an artifact, in place of those of an earlier one; see :meth:`wait`."""
+        for kind in kinds:
+            self.serving.stop(f"{kind}/{self.spec.name}")
+        self._launch(artifact, self.target.router, kinds)
+
+    def _launch(self, artifact: Path, router: Endpoint, kinds: tuple[str, ...]) -> None:
+        starts: dict[str, Callable[[], Endpoint]] = {
+            "transformer": lambda: self.serving.start_transformer(self.spec.name, router),
+            "explainer": lambda: self.serving.start_explainer(self.spec.name, artifact, router),
+            "detector": lambda: self.serving.start_detector(self.spec.name, artifact),
+        }
+        wanted = [kind for kind in kinds if kind != "transformer" or self.spec.feature_service]
+        pool = ThreadPoolExecutor(max_workers=len(SURROUNDINGS))
+        self._pending |= {kind: pool.submit(starts[kind]) for kind in wanted}
+        pool.shutdown(wait=False)
+
+    def wait(self) -> dict[str, Endpoint]:
+        """Wait for the surroundings, then let the payload log flow to the detector."""
+        up = {kind: future.result() for kind, future in self._pending.items()}
+        self._pending = {}
+        if "detector" in up:
+            self.forward(self.target.stable_version)
+        return up
+
+    def forward(self, version: str) -> Endpoint:
+        """Send a version's payload log to the detector as CloudEvents."""
+        detector = self.serving.find("detector", self.spec.name)
+        return self.serving.start_forwarder(self.serving.find("predictor", self.spec.name, version), detector.url)
