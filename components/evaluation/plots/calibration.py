@@ -56,10 +56,10 @@ def wilson(share: float, samples: float) -> tuple[float, float]:
     return float(centre - half), float(centre + half)
 
 
-def effective(rows: int, horizon: str) -> float:
-    """Sample size after allowing for overlap: a forecast ``h`` bars ahead shares ``h - 1`` bars with the next one."""
+def effective(times: int, horizon: str) -> float:
+    """Sample size of ``times`` origins: a forecast ``h`` bars ahead shares ``h - 1`` bars with the next one."""
     bars = horizon_bars(horizon)
-    return rows / bars if np.isfinite(bars) and bars > 1 else float(rows)
+    return times / bars if np.isfinite(bars) and bars > 1 else float(times)
 
 
 def order_regimes(table: pd.DataFrame) -> list[str]:
@@ -81,7 +81,13 @@ def coverage_by_regime(backtest: pd.DataFrame, level: float, tolerance: float) -
             rows = part if group == "all" else part[part["regime"].astype(str) == group]
             if rows["hit"].notna().any():
                 cells.append(
-                    (name, group, float(rows["hit"].mean()), float(rows["base"].mean()), int(rows["hit"].count()))
+                    (
+                        name,
+                        group,
+                        float(rows["hit"].mean()),
+                        float(rows["base"].mean()),
+                        int(rows.loc[rows["hit"].notna(), "time"].nunique()),
+                    )
                 )
     low = min(0.75, *(min(c[2], c[3] if np.isfinite(c[3]) else 1.0) for c in cells)) - 0.03
     height = 52 + sum(26 for _ in cells) + 14 * len(names) + 46
@@ -126,8 +132,8 @@ def coverage_by_regime(backtest: pd.DataFrame, level: float, tolerance: float) -
         "within the 95 % bounds."
     )
     note = (
-        "Bounds use the number of non-overlapping forecasts (rows divided by the horizon in bars), so that overlapping "
-        f"months are not counted as independent. Shaded: the gate's tolerance of ±{f.percent(tolerance, 0)}."
+        "Bounds count the distinct forecast days divided by the horizon in bars: neither overlapping months nor two "
+        f"securities on one day are independent. Shaded: the gate's tolerance of ±{f.percent(tolerance, 0)}."
     )
     legend = [(COLOURS[i % 3], f.horizon(name)) for i, name in enumerate(names)]
     return figure(chart.render(), caption, [*legend, ("c-base", "random walk with unconditional interval")], note)

@@ -67,7 +67,8 @@ def p_value(p: Any) -> str:
     real = finite(p)
     if real is None:
         return f"p {MISSING}"
-    return "p < 0.001" if real < 0.001 else f"p = {real:.3f}" if real < 0.1 else f"p = {real:.2f}"
+    text = "p < 0.001" if real < 0.001 else f"p = {real:.3f}" if real < 0.1 else f"p = {real:.2f}"
+    return text.replace(" ", NBSP)
 
 
 def seconds(value: Any) -> str:

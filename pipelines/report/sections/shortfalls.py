@@ -78,7 +78,7 @@ def from_regimes(data: ReportData) -> list[str]:
     out = []
     for (horizon, regime), rows in data.backtest.groupby(["horizon", "regime"], observed=True):
         share = float(inside(rows).mean())
-        _, high = wilson(share, effective(len(rows), str(horizon)))
+        _, high = wilson(share, effective(rows["time"].nunique(), str(horizon)))
         if high < data.spec.coverage and str(regime) in order_regimes(data.backtest):
             out.append(
                 f"At {f.horizon(horizon)} in {f.label(regime)} volatility the intervals held {f.percent(share)} of "
