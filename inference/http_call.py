@@ -10,6 +10,7 @@ import orjson
 
 from components.errors import ArthaflowError, InvalidRequest
 from inference.dataplane import Call
+from inference.v2.json_large import to_compact
 from inference.v2.request import LENGTH_HEADER, InferRequest, parse_request
 from inference.v2.response import BatchAnswer, Body
 
@@ -103,7 +104,9 @@ class HttpCall(Call):
         try:
             plain = engine.decompress(body, self.limit + 1)
         except zlib.error as error:
-            raise InvalidRequest(f"the body is not valid {self.encoding.decode()} ({error})", path="body") from error
+            raise InvalidRequest(
+                f"the body is not valid {self.encoding.decode()} ({error})", "Check Content-Encoding.", path="body"
+            ) from error
         if len(plain) > self.limit:
             raise too_large(len(plain), self.limit)
         self.parts, self.encoding = [plain], b""
@@ -129,7 +132,10 @@ class HttpCall(Call):
         return content, 0
 
     def payload(self) -> Body:
-        """Return the body and the length of its JSON part."""
+        """Return the body and the length of its JSON part; a large JSON body in the binary form, a fifth as long."""
+        large = getattr(getattr(self, "request", None), "large", None)
+        if large is not None:
+            return to_compact(large)
         return self.body, int(self.header_length or 0)
 
 

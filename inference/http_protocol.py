@@ -19,6 +19,7 @@ from inference.http_call import HttpCall, too_large
 
 Route = tuple[str, str]
 LINGER_S = 2.0
+IDLE_GRACE_S = 0.5
 LARGE = 65536
 
 
@@ -219,6 +220,19 @@ class FastProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(wait, self.timeout_keep_alive_handler)
         else:
             self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close after the request under way; an idle connection gets a moment for a request that is already on the wire."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(IDLE_GRACE_S, self._close_if_idle)
+        else:
+            self.cycle.keep_alive = False
+
+    def _close_if_idle(self) -> None:
+        if self.fast is None and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; calls under way are finished and logged, but not sent."""

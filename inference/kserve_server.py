@@ -27,6 +27,7 @@ from prometheus_client import REGISTRY
 
 from components.errors import PortInUse
 from inference.admin import Admin
+from inference.closing_door import ignore_new_connections
 from inference.dataplane import DataPlane
 from inference.http_protocol import fast_protocol
 from inference.options import Options
@@ -34,6 +35,8 @@ from inference.routes import register_routes
 from inference.served_model import ServedModel
 
 logger = logging.getLogger("arthaflow.server")
+BACKLOG_S = 0.05
+"""Long enough to accept what the kernel had completed."""
 
 
 class KserveModel(InferenceModel):  # type: ignore[misc]
@@ -198,6 +201,8 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
         await asyncio.sleep(self.options.drain_s)
         if self._grpc_server is not None:
             await self._grpc_server.stop(sig)
+        ignore_new_connections(self._http_socket)
+        await asyncio.sleep(BACKLOG_S)
         self._rest_server.stop()
         if not await self.plane.drained(self.options.grace_s):
             logger.error("%d requests were not finished in %g s", self.plane.in_flight, self.options.grace_s)

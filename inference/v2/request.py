@@ -12,6 +12,7 @@ from components.errors import InvalidRequest
 from components.models.schema import DTYPES
 from inference.v2.datatypes import Array, from_binary
 from inference.v2.json_data import array_from_json
+from inference.v2.json_large import read_large
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
 
@@ -71,9 +72,11 @@ class InferRequest:
         Empty for all outputs.
     binary_outputs : bool
         Whether outputs are binary unless they say otherwise.
+    large : dict or None
+        What :func:`~inference.v2.json_large.read_large` read, if it did.
     """
 
-    __slots__ = ("binary_outputs", "id", "inputs", "outputs")
+    __slots__ = ("binary_outputs", "id", "inputs", "large", "outputs")
 
     def __init__(
         self, id: str, inputs: Sequence[TensorIn], outputs: Sequence[WantedOutput] = (), binary_outputs: bool = False
@@ -82,6 +85,7 @@ class InferRequest:
         self.inputs = inputs
         self.outputs = outputs
         self.binary_outputs = binary_outputs
+        self.large: dict[str, Any] | None = None
 
 
 def parse_request(body: bytes, header_length: int | None = None) -> InferRequest:
@@ -99,7 +103,8 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
     InvalidRequest
         With the path of the first thing that is wrong.
     """
-    raw = _parse_json(body, header_length)
+    large = read_large(body) if header_length is None else None
+    raw = _parse_json(body, header_length) if large is None else large
     tail = _Tail(body, header_length)
     entries = raw.get("inputs")
     if type(entries) is not list or not entries:
@@ -111,12 +116,14 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
     request_id = raw.get("id")
     if request_id is not None and type(request_id) is not str:
         raise InvalidRequest(f"{request_id!r} is not a string", "Send the id as text.", path="id")
-    return InferRequest(
+    request = InferRequest(
         request_id or "",
         inputs,
         _parse_outputs(wanted, _flag(parameters, "binary_data_output", "parameters")) if wanted else (),
         _flag(parameters, "binary_data_output", "parameters"),
     )
+    request.large = large
+    return request
 
 
 def _parse_json(body: bytes, header_length: int | None) -> dict[str, Any]:
@@ -172,7 +179,7 @@ def _parse_input(index: int, entry: Any, tail: _Tail) -> TensorIn:
                 "shared memory is not served", "Send the data in the request.", path=f"inputs[{index}].parameters"
             )
     data = entry.get("data")
-    if type(data) is not list:
+    if type(data) is not list and type(data) is not np.ndarray:
         problem = "data is missing" if data is None else f"{type(data).__name__} is not a list"
         raise InvalidRequest(problem, "Send data as a list, or binary_data_size.", path=f"inputs[{index}].data")
     return TensorIn(index, name, datatype, tuple(shape), data)
