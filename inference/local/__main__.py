@@ -6,7 +6,7 @@ import argparse
 import signal
 from pathlib import Path
 
-from inference.local.serving import LocalServing
+from inference.local.supervisor import Supervisor
 from inference.local.watchdog import Watchdog
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     """Run."""
     parser = argparse.ArgumentParser(prog="python -m inference.local", description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
-    watchdog = Watchdog(LocalServing(parser.parse_args().home))
+    watchdog = Watchdog(Supervisor(parser.parse_args().home))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watchdog.stop())
     watchdog.run()

@@ -125,7 +125,8 @@ class Supervisor:
 
     def stop_all(self) -> None:
         """Stop every server."""
-        for key in sorted(self.state.read(), key=lambda k: STOP_ORDER.index(k.split("/")[0])):
+        keys = {*self.state.read(), *self._own}  # an own one that another process stopped has still to be reaped
+        for key in sorted(keys, key=lambda k: STOP_ORDER.index(k.split("/")[0])):
             self.stop(key)
 
     def _process(self, endpoint: Endpoint) -> ManagedProcess:

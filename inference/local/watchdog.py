@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from inference.local.endpoint import Endpoint
-from inference.local.serving import LocalServing
+from inference.local.supervisor import Supervisor
 
 POLL_S = 0.25
 MAX_RESTARTS = 5
@@ -23,11 +23,11 @@ class Watchdog:
 
     Parameters
     ----------
-    serving : LocalServing
+    serving : Supervisor
         Whose servers.
     """
 
-    def __init__(self, serving: LocalServing) -> None:
+    def __init__(self, serving: Supervisor) -> None:
         self.serving = serving
         self.restarts: list[str] = []
         self._died: defaultdict[str, deque[float]] = defaultdict(deque)

@@ -59,7 +59,8 @@ class Proxy:
         self.table, self.recorder, self.metrics = table, recorder, metrics
         self.timeout_s, self.impatience_s, self.patience_s = timeout_s, impatience_s, patience_s
         self._infer = f"/v2/models/{model}/infer"
-        self._allowed = (f"/v2/models/{model}", f"/v1/models/{model}", "/v2/health/", "/v1/models")
+        self._exact = frozenset({"/v2", "/v2/models", "/v1/models", f"/v2/models/{model}", f"/v1/models/{model}"})
+        self._below = (f"/v2/models/{model}/", f"/v1/models/{model}:", "/v2/health/")
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +72,7 @@ class Proxy:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         path = scope["path"]
-        if path != "/v2" and not path.startswith(self._allowed):
+        if path not in self._exact and not path.startswith(self._below):
             return problem(404, f"The router has nothing at {path!r}. It routes {self._infer} and its neighbours.")
         body = await read_body(receive)
         if body is None:

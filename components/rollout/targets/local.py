@@ -37,10 +37,10 @@ class LocalTarget:
     serving: LocalServing
     model: str
 
-    def begin(self, version: str, artifact: str) -> Endpoint:
-        """Start the first version and the router; return the router, to which clients talk."""
+    def begin(self, version: str, artifact: str, *, http_port: int = 0) -> Endpoint:
+        """Start the first version and the router on ``http_port`` (0: a free one); return the router, for clients."""
         stable = self.serving.deploy(self.model, version, Path(artifact))
-        router = self.serving.start_router(self.model, artifact_dir=Path(artifact))
+        router = self.serving.start_router(self.model, artifact_dir=Path(artifact), http_port=http_port)
         self._put({"stable": {"url": stable.url, "version": version, "weight": 100}})
         return router
 
