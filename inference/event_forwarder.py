@@ -206,9 +206,7 @@ def main(arguments: Sequence[str]) -> None:
         forward(forwarder, options.once, stop, options.poll_seconds)
     finally:
         forwarder.close()
-        LOG.warning(
-            "sent %d events, %d were refused; stopped at row %d", forwarder.sent, forwarder.refused, cursor.rowid
-        )
+        LOG.warning("sent %d events, %d refused; stopped at row %d", forwarder.sent, forwarder.refused, cursor.rowid)
 
 
 if __name__ == "__main__":

@@ -56,11 +56,12 @@ def build_problem(artifact: Artifact, spec: ModelSpec, upstream: Upstream, budge
     """Return what is to be explained, from the artifact's schema and background rows."""
     packing = Packing(artifact.input_schema)
     background = Dataset.read(artifact.directory / "model" / "background.parquet")
+    target = find_target(artifact.output_schema, spec.explainer)
     return Problem(
         packing=packing,
         background=packing.pack(background.inputs),
-        predict=lambda batch: upstream.infer(batch)[0],
-        target=find_target(artifact.output_schema, spec.explainer),
+        predict=lambda batch: upstream.infer(batch, (target.tensor.name,))[0],
+        target=target,
         seed=spec.explainer.seed,
         budget_rows=budget_rows,
         task=spec.task,

@@ -113,7 +113,8 @@ def schema_from_metadata(metadata: Mapping[str, Any]) -> Schema:
 def tensors_from_rows(rows: pd.DataFrame, schema: Schema) -> Batch:
     """Turn looked-up rows into the model's tensors.
 
-    A tensor with columns takes the features of those names; one without takes the array feature of its own name.
+    A tensor of one row axis and named columns takes the features of those names; any other (a window, a scalar) takes
+    the feature of its own name.
 
     Raises
     ------
@@ -122,14 +123,15 @@ def tensors_from_rows(rows: pd.DataFrame, schema: Schema) -> Batch:
     """
     batch: dict[str, np.ndarray[Any, Any]] = {}
     for tensor in schema.tensors:
-        wanted = tensor.column_names or (tensor.name,)
+        by_column = len(tensor.shape) == 1 and bool(tensor.columns)
+        wanted = tensor.column_names if by_column else (tensor.name,)
         missing = [name for name in wanted if name not in rows.columns]
         if missing:
             raise ConfigurationError(
                 f"The feature store has no feature {missing[0]!r}, which input {tensor.name!r} of the model needs.",
                 "Let the model's feature service and its schema name the same features.",
             )
-        if tensor.columns:
+        if by_column:
             batch[tensor.name] = rows[list(wanted)].to_numpy(dtype=tensor.dtype)
         else:
             values = np.stack([np.asarray(value, dtype=tensor.dtype) for value in rows[tensor.name]])

@@ -86,8 +86,8 @@ class Upstream:
         """
         return self._ask("POST", f"/v2/models/{self.model}/infer", body, headers)
 
-    def infer(self, inputs: Batch) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-        """Predict a batch, with binary tensors; return outputs and response parameters.
+    def infer(self, inputs: Batch, outputs: tuple[str, ...] = ()) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+        """Predict a batch, with binary tensors; return the named outputs (all if none) and response parameters.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class Upstream:
         PredictorRefused
             With the predictor's own status and message.
         """
-        body, headers = encode_request({k: np.asarray(v) for k, v in inputs.items()}, binary=True)
+        body, headers = encode_request({k: np.asarray(v) for k, v in inputs.items()}, binary=True, outputs=outputs)
         response = self.post(body, headers)
         _raise_for_status(response)
         return decode_response(response.content, response.headers)

@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Group:
-    """What is explained as one feature: a column, or a whole tensor without columns (for example a ``window``).
+    """What is explained as one feature: a column, or a whole tensor of more axes (for example a ``window``).
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Packing:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         groups: list[Group] = []
-        names = [c for t in schema.tensors for c in t.column_names]
+        names = [c for t in schema.tensors if len(t.shape) == 1 for c in t.column_names]
         start = 0
         for tensor in schema.tensors:
             if tensor.datatype == "BYTES":
