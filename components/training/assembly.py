@@ -41,7 +41,7 @@ def assemble(
         As in :func:`components.training.evaluate`.
     metadata : mapping
         Facts of the caller (metrics, lineage); ``trained_until``, ``params``, ``weights``, ``parity``, ``candidates``
-        and ``explainer_rows`` are added here.
+        ``training_rows`` and ``calibration_rows`` are added here.
     out : Path
         Directory of the artifact.
 

@@ -13,7 +13,7 @@ from components.models.markets.price_forecast.inputs import Prepared
 from components.models.xgboost_native import NativeBooster
 
 ONNX, NATIVE = "onnx", "xgboost"
-LARGEST_BATCH = 4096
+LARGEST_BATCH = 256
 """Batches up to this are looked at when the server decides whether XGBoost's library is worth loading."""
 
 
