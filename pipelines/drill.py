@@ -1,8 +1,8 @@
 """The rollback drill: train a version that is wrong on purpose, and register it past the gate.
 
-The mistake is a real one: the target prices of the training set miss a corporate action, so that every one of them is a tenth too
-high. The version learns it faithfully, and its golden requests pass; only its answers are wrong. The gate would refuse it, so
-the drill says in the registry that it forced it through.
+The mistake is a real one: the target prices of the training set miss a corporate action, so that every one of them is
+a tenth too high. The version learns it faithfully, and its golden requests pass; only its answers are wrong. The gate
+would refuse it, so the drill says in the registry that it forced it through.
 """
 
 from __future__ import annotations

@@ -45,7 +45,6 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
-LAST_LINES = 12
 
 _one_at_a_time = threading.Lock()
 
@@ -133,19 +132,13 @@ def _failure(log: RunLog, error: RuntimeError) -> ArthaflowError:
         known: ArthaflowError = kind(told["problem"], told["remedy"])
         known.add_note(f"Step {title(told)}; the log is {log.path}.")
         return known
-    ended = {title(e) for e in log.events if e["event"] == "end"}
-    silent = [title(e) for e in log.events if e["event"] == "start" and title(e) not in ended]
-    words = [line for line in log.before_exit or log.tail if not _is_runner(line)][-LAST_LINES:]
+    step, words = next(iter(log.last_words.items()), ("", [str(error)]))
     full = explain(OSError("\n".join(words)))
     if full is not None:
         return full
-    where = f"The step {silent[0]!r}" if silent else "The run"
-    last = "".join(f"\n  {line}" for line in words)
-    return RunFailed(f"{where} failed: {words[-1] if words else error}.", f"The log is {log.path}; it ends:{last}")
-
-
-def _is_runner(line: str) -> bool:
-    return " - INFO - " in line or " - ERROR - " in line or line.startswith("---") or line == "Streamed logs:"
+    where = f"The step {step!r}" if step else "The run"
+    shown = "".join(f"\n  {line}" for line in words)
+    return RunFailed(f"{where} failed: {words[-1] if words else error}", f"The log is {log.path}; it ends:{shown}")
 
 
 @contextmanager

@@ -113,10 +113,12 @@ def read_result(model: str, run_id: str, directory: Path, seconds: Mapping[str, 
         label = next((a["metadata"]["name"] for a in found.values() if "name" in a.get("metadata", {})), "")
         task = f"{task}/{label}" if label else task
         for name, artifact in found.items():
-            if "Metrics" in artifact["type"]["schemaTitle"]:
-                metrics[task] = artifact.get("metadata", {})
+            file = Path(artifact["uri"])
+            if file.exists():
+                artifacts[f"{task}/{name}"] = file
             else:
-                artifacts[f"{task}/{name}"] = Path(artifact["uri"])
+                # Scalars are an artifact without a file: the interface reads them from the metadata.
+                metrics[task] = artifact.get("metadata", {})
     (directory / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     return RunResult(
         model=model,

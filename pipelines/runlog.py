@@ -6,7 +6,7 @@ import io
 import json
 import re
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,14 +16,14 @@ from components.stages.step import MARK
 
 Event = Mapping[str, Any]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-EXIT_HANDLER = "finish"
-TAIL = 200
+RUNNER = re.compile(r"^\d\d:\d\d:\d\d\.\d+ - [A-Z]+ - |\[KFP Executor ")
+TAIL = 12
 
 
 class RunLog(io.TextIOBase):
     """A text stream for ``redirect_stdout``.
 
-    ``tail`` has the last lines, ``before_exit`` those before the exit handler began: the words of the step that failed.
+    ``last_words`` has, by step, the last lines of a step that ended without reporting its end or an error.
 
     Lines of parallel steps arrive from several threads in pieces; each thread's pieces are joined before they are read.
 
@@ -37,8 +37,8 @@ class RunLog(io.TextIOBase):
 
     def __init__(self, path: Path, listen: Callable[[Event], None]) -> None:
         self.path, self.listen = path, listen
-        self.tail: deque[str] = deque(maxlen=TAIL)
-        self.before_exit: list[str] | None = None
+        self.last_words: dict[str, list[str]] = {}
+        self._running: dict[int, tuple[str, list[str]]] = {}
         self.events: list[Event] = []
         self._pieces: defaultdict[int, str] = defaultdict(str)
         self._lock = threading.Lock()
@@ -62,13 +62,26 @@ class RunLog(io.TextIOBase):
     def _line(self, line: str) -> None:
         if not line:
             return
+        me = threading.get_ident()
         with suppress(OSError):
             self._file.write(f"{line}\n")
         if line.startswith(MARK):
             event = json.loads(line.removeprefix(MARK))
             self.events.append(event)
-            if event["step"] == EXIT_HANDLER and self.before_exit is None:
-                self.before_exit = list(self.tail)
+            self._follow(event)
             self.listen(event)
+        elif me in self._running:
+            step, words = self._running[me]
+            if RUNNER.search(line):
+                # The local runner speaks again, so the step's process is gone.
+                self.last_words[step] = words[-TAIL:]
+                del self._running[me]
+            else:
+                words.append(line)
+
+    def _follow(self, event: Event) -> None:
+        me = threading.get_ident()
+        if event["event"] == "start":
+            self._running[me] = (f"{event['step']} {event['label']}".strip(), [])
         else:
-            self.tail.append(line)
+            self._running.pop(me, None)

@@ -1,4 +1,4 @@
-"""The servers of one model on this machine: predictor behind the router, transformer, explainer, detector, forwarder."""
+"""The servers of one model on this machine: a predictor behind the router, and what surrounds it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Stack:
         return router
 
     def surround(self, artifact: Path, kinds: tuple[str, ...] = ("explainer", "detector")) -> None:
-        """Begin to start explainer and detector for an artifact, in place of those of an earlier one; see :meth:`wait`."""
+        """Begin to start explainer and detector for an artifact, in place of an earlier one's; see :meth:`wait`."""
         for kind in kinds:
             self.serving.stop(f"{kind}/{self.spec.name}")
         self._launch(artifact, self.target.router, kinds)

@@ -35,12 +35,13 @@ def demo(keep: Annotated[bool, typer.Option("--keep", help="Leave the servers ru
         table.add_row(title, f"{seconds:.1f}")
     table.add_row("[bold]all[/bold]", f"[bold]{time.perf_counter() - began:.1f}[/bold]")
     out.print(table)
+    traffic = result.traffic
     lines = [
         f"Version 1: {result.first.reason}",
         f"Version 2: {result.second.reason}",
         f"Rollout of version {result.promoted.version}: {result.promoted.outcome}: {result.promoted.reason}",
         f"Rollout of version {result.rolled_back.version}: rolled back: {result.rolled_back.reason}",
-        f"Live traffic: {result.traffic.sent} requests, {result.traffic.failed} failed, p95 {result.traffic.p95_ms:.1f} ms",
+        f"Live traffic: {traffic.sent} requests, {traffic.failed} failed, p95 {traffic.p95_ms:.1f} ms",
         f"Drift before: {result.drift_before['sentence']}",
         f"Drift after: {result.drift_after['sentence']}",
         f"Report: {result.report}",

@@ -18,15 +18,13 @@ def explain(
     model: Annotated[str, typer.Argument(help="A model that is being served, see `arthaflow serve`.")],
     entity: Annotated[str, typer.Option(help="For example the security; its features come from Feast.")] = "",
     at: Annotated[str, typer.Option(help="ISO 8601 time, UTC; empty for now.")] = "",
-    features: Annotated[
-        Path | None, typer.Option(help="A JSON file with the input tensors of one row instead.")
-    ] = None,
+    features: Annotated[Path | None, typer.Option(help="Or a JSON file with one row's tensors.")] = None,
     kind: Annotated[str, typer.Option(help="kernel_shap, anchor_tabular or permutation_shap.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Explain one prediction.
 
-    Example: [bold]arthaflow explain price_forecast --entity SP500 --at 2018-12-31T21:00:00Z --kind anchor_tabular[/bold]
+    Example: [bold]arthaflow explain price_forecast --entity SP500 --at 2018-12-31T21:00:00Z[/bold]
     """
     from inference.local import LocalServing
     from pipelines.asking import explain_inputs
@@ -40,7 +38,7 @@ def explain(
     if features:
         inputs = read_tensors(features)
     else:
-        inputs = entity_inputs(serving, spec, entity, at or datetime.now(UTC).isoformat())
+        inputs = dict(entity_inputs(serving, spec, entity, at or datetime.now(UTC).isoformat()))
     answer = explain_inputs(serving, spec, {k: v[0] for k, v in inputs.items()}, kind)
     if as_json:
         print_json(answer)

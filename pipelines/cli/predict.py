@@ -22,9 +22,7 @@ def predict(
     model: Annotated[str, typer.Argument(help="A model that is being served, see `arthaflow serve`.")],
     entity: Annotated[str, typer.Option(help="For example the security; its features come from Feast.")] = "",
     at: Annotated[str, typer.Option(help="ISO 8601 time, UTC; empty for now.")] = "",
-    features: Annotated[
-        Path | None, typer.Option(help="A JSON file with the input tensors of some rows instead.")
-    ] = None,
+    features: Annotated[Path | None, typer.Option(help="Or a JSON file with the rows' tensors.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Ask for a prediction.
@@ -80,9 +78,8 @@ def show(answer: dict[str, Any]) -> None:
     """Print an answer for a person."""
     horizons = answer.get("predictions", {})
     if horizons:
-        table = Table(
-            title=f"{answer.get('security_id', '')} at {answer.get('current_price', '')}", title_justify="left"
-        )
+        title = f"{answer.get('security_id', '')} at {answer.get('current_price', '')}"
+        table = Table(title=title, title_justify="left")
         for heading in ("horizon", "price", "interval", "direction", "confidence"):
             table.add_column(heading)
         for horizon, p in horizons.items():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipelines.demo.run import DemoResult
 
 NOTES = (
-    "The point forecast is not claimed to beat a random walk; see the Diebold-Mariano tests. The model's gain is in its intervals.",
+    "The point forecast is not claimed to beat a random walk (see the tests): the model's gain is in its intervals.",
     "The regime change and the bad version 3 are simulated, and say so; prices, requests and rollouts are real.",
     "The embedded prices end on 2018-12-31: the data ship inside a package and are for evaluation.",
 )

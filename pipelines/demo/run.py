@@ -143,9 +143,23 @@ class Demo:
             explanations = self.explain()
         urls = {e.kind: e.url for e in self.serving.running() if e.url}
         return DemoResult(
-            self.spec, self.home, first, second, promoted, rolled_back, summary, forecast, explanations, drift[0], drift[1],
-            before, after, ready, urls, self.timings,
-        )  # fmt: skip
+            spec=self.spec,
+            home=self.home,
+            first=first,
+            second=second,
+            promoted=promoted,
+            rolled_back=rolled_back,
+            traffic=summary,
+            forecast=forecast,
+            explanations=explanations,
+            drift_before=drift[0],
+            drift_after=drift[1],
+            before=before,
+            after=after,
+            ready_s=ready,
+            urls=urls,
+            timings=self.timings,
+        )
 
     def train(self, until: str) -> RunResult:
         """Run the training graph and insist on its promotion."""

@@ -40,7 +40,7 @@ def forecast(data: ReportData) -> Section:
             absent(data, "forecast", "No version was serving when the report was made, so there is no latest forecast.")
         )
     finding = (
-        "Each fan starts at a close the model had seen and widens to its longest horizon; the black line is what came."
+        "Each fan starts at a close the model had seen and widens to its longest horizon; the thin line is what came."
     )
     return Section("forecast", "Forecast", "Forecasts against what happened", finding, "".join(parts))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.evaluation.plots import formats as f
-from components.evaluation.plots.markup import badge, facts, inline, table
+from components.evaluation.plots.markup import badge, facts, inline, missing, table
 from components.evaluation.plots.svg import esc
 from pipelines.report.data import Record, ReportData
 from pipelines.report.section import Section, absent
@@ -34,28 +34,11 @@ def checks(verdict: Record) -> str:
     said = f'<p class="finding">{word} {inline(verdict.get("reason", ""))}</p>'
     rows = []
     for check in verdict.get("checks") or ():
-        passed = next((check[key] for key in ("passed", "ok", "success") if key in check), None)
-        state = (
-            badge("passed", "good")
-            if passed
-            else badge("not judged", "warn")
-            if passed is None
-            else badge("failed", "bad")
-        )
-        told = next((check[key] for key in ("sentence", "reason", "detail", "message") if check.get(key)), "")
-        rows.append(
-            (
-                f.label(check.get("name", "check")),
-                state,
-                f.number(check.get("value")),
-                f.number(check.get("limit")),
-                told,
-            )
-        )
+        state = badge("passed", "good") if check.get("passed") else badge("failed", "bad")
+        rows.append((f.label(check.get("name", "check")), state, check.get("detail", "")))
     if not rows:
         return said
-    body = table("What the gate checked", ("check", "result", "value", "limit", "in words"), rows)
-    return f'{said}<div class="course">{body}</div>'
+    return f'{said}<div class="course">{table("What the gate checked", ("check", "result", "in words"), rows)}</div>'
 
 
 def origins(record: Record) -> str:
@@ -101,5 +84,24 @@ def _cell(value: Any) -> str:
 
 
 def versions(story: Record) -> str:
-    """What the registry tells of every version."""
-    return plain(story)
+    """What the registry tells: versions with their aliases and end, then refused and failed runs."""
+    rows = [
+        (
+            f"version {one.get('version', '?')}",
+            one.get("created_at", f.MISSING),
+            ", ".join(str(alias) for alias in one.get("aliases") or ()) or f.MISSING,
+            " ".join(str(one[key]) for key in ("reason", "outcome") if one.get(key)) or f.MISSING,
+        )
+        for one in story.get("versions") or ()
+    ]
+    rows += [
+        (f"{word} run", run.get("created_at", f.MISSING), f.MISSING, run.get("reason") or f.MISSING)
+        for word in ("refused", "failed")
+        for run in story.get(word) or ()
+    ]
+    if not rows:
+        return missing("The registry has no version of this model yet.")
+    body = table(
+        "Versions and runs, as `arthaflow models show` tells them", ("what", "when", "aliases", "what came of it"), rows
+    )
+    return f'<div class="course">{body}</div>'
