@@ -21,7 +21,7 @@ ROOMS = Path(__file__).resolve().parent / "rooms"
 def build(workload: Workload, home: Path) -> Path:
     """Return a folder with ``artifact/`` and ``peer/`` of a workload's model, trained now unless it is there already.
 
-    The folder's name has the hash of the model's source, so that an edited model is trained again and the old one removed.
+    The folder's name has the hash of the model's source: an edited model is trained again and the old one removed.
     """
     spec = get_spec(workload.model)
     target = home / f"{workload.model}-{_hash(ROOMS / spec.room / workload.model)}"

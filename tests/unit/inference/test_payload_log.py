@@ -58,7 +58,7 @@ class SmallDisk(PayloadLog):
     def _connect(self) -> sqlite3.Connection:
         connection = super()._connect()
         if self.limited:
-            connection.execute("PRAGMA max_page_count=8")
+            connection.execute("PRAGMA max_page_count=4")
         return connection
 
 
