@@ -11,6 +11,10 @@ import numpy as np
 import pandas as pd
 
 from components.data.bars import COLUMNS, SESSION_CLOSE, TRADING_DAYS, tidy
+from components.data.shipped import read_shipped
+
+SP500, NASDAQ, VIX = "data/sp500/sp500.csv.gz", "data/nasdaq/nasdaq.csv.gz", "data/vix/vix.csv.gz"
+STOCKS = "datasets/data/sp500_dataset.csv.gz"
 
 MARKET_COLUMNS = ("timestamp", "vix", "breadth", "dispersion", "vix_is_proxy")
 
@@ -20,10 +24,7 @@ EWMA_DECAY = 0.94
 
 def bars() -> pd.DataFrame:
     """Return daily bars of the S&P 500 (``SP500``) and the NASDAQ Composite (``NASDAQ``), 1999 to 2018, in points."""
-    import arch.data.nasdaq
-    import arch.data.sp500
-
-    frames = [_index("SP500", arch.data.sp500.load()), _index("NASDAQ", arch.data.nasdaq.load())]
+    frames = [_index("SP500", read_shipped("arch", SP500)), _index("NASDAQ", read_shipped("arch", NASDAQ))]
     return tidy(pd.concat(frames))
 
 
@@ -34,12 +35,9 @@ def market() -> pd.DataFrame:
     RiskMetrics volatility of the S&P 500 in percent, with no constant fitted to later data. It lacks the variance risk
     premium, so its level is some points below the VIX's; ``vix_is_proxy`` is 1.0 on those rows.
     """
-    import arch.data.vix
-    from skfolio.datasets import load_sp500_dataset
-
-    returns = np.log(load_sp500_dataset()).diff().dropna()
+    returns = np.log(read_shipped("skfolio", STOCKS)).diff().dropna()
     context = pd.DataFrame({"breadth": (returns > 0).mean(axis=1), "dispersion": returns.std(axis=1, ddof=1)})
-    vix = arch.data.vix.load()["vix"].dropna()
+    vix = read_shipped("arch", VIX)["vix"].dropna()
     proxy = _realised_index()
     context["vix"] = vix.combine_first(proxy.loc[: vix.index[0]]).reindex(context.index)
     context["vix_is_proxy"] = (~context.index.isin(vix.index)).astype(float)
@@ -61,9 +59,7 @@ def _index(entity: str, raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _realised_index() -> pd.Series:
-    import arch.data.sp500
-
-    close = arch.data.sp500.load()["Close"]
+    close = read_shipped("arch", SP500)["Close"]
     squared = np.log(close).diff().dropna() ** 2
     variance = squared.ewm(alpha=1 - EWMA_DECAY, adjust=True, min_periods=10).mean()
     percent: pd.Series = 100 * np.sqrt(TRADING_DAYS * variance)
