@@ -19,7 +19,7 @@ def train(request: Request, name: str, dataset: Path, folds: Path, out: Path) ->
 
     out.mkdir(parents=True, exist_ok=True)
     told = train_candidate(request.spec(), name, Dataset.read(dataset), Folds.read(folds), out, request.params())
-    return numbers(told)
+    return numbers({k: v for k, v in told.items() if k != "facts"})
 
 
 def evaluate(

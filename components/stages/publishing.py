@@ -7,6 +7,7 @@ from pathlib import Path
 
 from components.errors import ArthaflowError
 from components.registry.lineage import PREFIX, Lineage
+from components.registry.lineage import run_id as run_id_of
 from components.settings import settings
 from components.stages.data import read_json
 from components.stages.learning import headline
@@ -59,6 +60,7 @@ def finish(model: str, run_id: str, state: str, failed_task: str, message: str) 
     failed_task, message : str
         As the backend tells them; the local runner's own record is clearer where there is one.
     """
+    run_id = run_id_of(run_id)
     if state == "SUCCEEDED":
         return f"# {model}: the run ended well\n\nRun `{run_id}`.\n"
     path = problem_file()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -68,14 +67,14 @@ class Request:
         return {**{k: v for k, v in implied.items() if k in known}, **given}
 
     def candidates(self) -> list[str]:
-        """Return the names of the candidates that these hyper-parameters ask for."""
-        model = self.spec().load_model_class()
-        return list(model.candidates(make_params(model.Params, self.params())))
+        """Return the names of the candidates that these hyper-parameters ask for, those to start first in front.
 
+        Models list them from simple to heavy; started the other way round, none is left that the whole graph waits for.
+        """
+        from components.training.parameters import make_params
 
-def make_params(kind: type, values: Mapping[str, Any]) -> Any:
-    """Construct hyper-parameters from JSON's values: lists become tuples."""
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        spec = self.spec()
+        return list(spec.load_model_class().candidates(make_params(spec, self.params())))[::-1]
 
 
 def check_policy(policy: str) -> str:
