@@ -85,7 +85,7 @@ def tests(evaluation: Record, names: Sequence[str]) -> str:
     if not kinds:
         return missing("The evaluation holds no tests.")
     rows = [(_test_name(what), *(_word((found.get(n) or {}).get(what), what) for n in names)) for what in kinds]
-    caption = Html("Is the difference more than luck?<small>In words, with the p-value that it is none</small>")
+    caption = Html("Is the difference more than luck?<small>One-sided p-values that allow for overlap</small>")
     short = table(caption, ("test", *(f.horizon(n) for n in names)), rows)
     every = [
         (

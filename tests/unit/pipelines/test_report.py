@@ -77,6 +77,23 @@ def test_a_refusal_reads_as_a_refusal(full: ReportData) -> None:
     assert "RMSE ratio 1.2 is above the limit" in html
 
 
+def test_the_registrys_story_is_told(full: ReportData) -> None:
+    one = {
+        "version": "1",
+        "created_at": "2026-11-21",
+        "aliases": ["production"],
+        "reason": "Promoted: x.",
+        "outcome": "",
+    }
+    gone = {"version": "2", "aliases": [], "reason": "Promoted: y.", "outcome": "Rolled back: slow."}
+    html = render(
+        replace(full, versions={"versions": [one, gone], "refused": [{"reason": "Refused: z."}], "failed": []})
+    )
+    for words in ("production", "Promoted: y. Rolled back: slow.", "refused run", "Refused: z."):
+        assert words in html
+    assert "has no version of this model" in render(replace(full, versions={"versions": []}))
+
+
 def test_a_full_disk_leaves_the_last_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = build_report(EMPTY, tmp_path)
     before = path.read_bytes()

@@ -315,3 +315,16 @@ def test_a_history_of_several_rollouts_is_cut_where_each_starts() -> None:
 def test_p95_is_the_nearest_rank() -> None:
     assert p95({"latencies_ms": [float(v) for v in range(1, 101)]}) == 95.0
     assert np.isnan(p95({"latencies_ms": []}))
+
+
+def test_members_and_tests_stand_in_words() -> None:
+    own = {"rmse": 0.01, "mape": 0.6, "baselines": {"random_walk": {"rmse": 0.02}}}
+    found = {
+        name: {"p_value": p, "verdict": "said"} for name, p in (("a", 0.001), ("b", 0.4), ("c", 0.999), ("d", None))
+    }
+    html = plots.metrics_table(
+        {"horizons": {"1_day": own}, "members": {"1_day": {"xgboost": {"rmse": 0.03}}}, "tests": {"1_day": found}}
+    )
+    for words in ("1.000\u00a0%", "2.000\u00a0%", "xgboost", "3.000\u00a0%", "0.600\u00a0%", "not computable"):
+        assert words in html
+    assert [html.count(f">{word}</span>") for word in ("better", "no difference shown", "worse")] == [1, 1, 1]
