@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-import os
-
 from feast import FileSource
 from feast.data_source import DataSource
 
-from components.errors import ConfigurationError
+from feature_repo.tables import on_cluster
 
 TIMESTAMP = "timestamp"
 CREATED = "created"
-VARIABLE = "ARTHAFLOW_FEATURE_SOURCE"
 
 
 def source(table: str) -> DataSource:
@@ -25,15 +22,9 @@ def source(table: str) -> DataSource:
     ConfigurationError
         If ``ARTHAFLOW_FEATURE_SOURCE`` names no known kind.
     """
-    kind = os.environ.get(VARIABLE, "file")
-    if kind == "file":
-        return FileSource(
-            name=f"{table}_source", path=f"{table}.parquet", timestamp_field=TIMESTAMP, created_timestamp_column=CREATED
-        )
-    if kind == "postgres":
-        from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import PostgreSQLSource
+    name, times = f"{table}_source", {"timestamp_field": TIMESTAMP, "created_timestamp_column": CREATED}
+    if not on_cluster():
+        return FileSource(name=name, path=f"{table}.parquet", **times)
+    from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import PostgreSQLSource
 
-        return PostgreSQLSource(
-            name=f"{table}_source", table=table, timestamp_field=TIMESTAMP, created_timestamp_column=CREATED
-        )
-    raise ConfigurationError(f"{VARIABLE}={kind!r} is unknown.", "Use file or postgres.")
+    return PostgreSQLSource(name=name, table=table, **times)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from components.errors import FeatureUnavailable, InvalidRequest
 from components.features.definitions import FEATURES, NAMES
-from feature_repo.tables import FOLDER, newest_known, upsert
+from feature_repo.tables import FOLDER, newest_known, on_cluster, upsert
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -43,8 +43,7 @@ def open_store(root: Path) -> FeatureStore:
 
         folder = root / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        cluster = os.environ.get("ARTHAFLOW_FEATURE_SOURCE", "file") != "file"
-        config = (HERE / f"feature_store{'.cluster' if cluster else ''}.yaml").read_text(encoding="utf-8")
+        config = (HERE / f"feature_store{'.cluster' if on_cluster() else ''}.yaml").read_text(encoding="utf-8")
         (folder / "feature_store.yaml").write_text(config, encoding="utf-8")
         store = FeatureStore(repo_path=str(folder))
         _apply(store, folder / "applied.sha256", config)
@@ -89,11 +88,12 @@ def training_frame(store: FeatureStore, entity_rows: pd.DataFrame) -> pd.DataFra
     asked = entity_rows[["entity", "timestamp"]].reset_index(drop=True).rename(columns={"timestamp": EVENT})
     asked[EVENT] = pd.to_datetime(asked[EVENT], utc=True)
     service = store.get_feature_service(SERVICE)
-    joined = store.get_historical_features(asked.assign(row=asked.index), service).to_df()
-    joined = joined.sort_values("row").rename(columns={EVENT: "timestamp"})
-    joined["timestamp"] = joined["timestamp"].dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[ns]")
+    joined = store.get_historical_features(asked.assign(asked_row=asked.index), service).to_df()
+    joined = joined.sort_values("asked_row").rename(columns={EVENT: "timestamp"})
+    stamps = pd.to_datetime(joined["timestamp"], utc=True)
+    joined["timestamp"] = stamps.dt.tz_localize(None).astype("datetime64[ns]")
     gone = joined["close"].isna() | joined["window"].isna()
-    missing = sorted(set(asked.index) - set(joined.loc[~gone, "row"]))
+    missing = sorted(set(asked.index) - set(joined.loc[~gone, "asked_row"]))
     if missing:
         first = asked.loc[missing[0]]
         raise _unavailable(store, str(first["entity"]), first[EVENT].tz_localize(None))

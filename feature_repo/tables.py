@@ -1,20 +1,25 @@
-"""The offline tables: Parquet files that are replaced as a whole, so that a reader never sees half of one."""
+"""The offline tables: Parquet files that are replaced as a whole, so that a reader never sees half of one.
+
+On a cluster they are PostgreSQL tables instead (see :mod:`feature_repo.postgres`).
+"""
 
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pandas as pd
 
-from components.errors import OutOfSpace
+from components.errors import ConfigurationError, OutOfSpace
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 FOLDER = "feast"
+VARIABLE = "ARTHAFLOW_FEATURE_SOURCE"
 KEYS = ["entity", "timestamp"]
 
 
@@ -28,6 +33,11 @@ def upsert(root: Path, table: str, frame: pd.DataFrame) -> None:
     """
     import pyarrow.parquet as pq
 
+    if on_cluster():
+        from feature_repo import postgres
+
+        postgres.upsert(table, frame.assign(timestamp=pd.to_datetime(frame["timestamp"], utc=True)))
+        return
     path = root / FOLDER / f"{table}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = frame.assign(timestamp=pd.to_datetime(frame["timestamp"], utc=True))
@@ -38,12 +48,26 @@ def upsert(root: Path, table: str, frame: pd.DataFrame) -> None:
     _replace(path, rows.sort_values(KEYS).reset_index(drop=True))
 
 
+def on_cluster() -> bool:
+    """Return whether the offline tables are PostgreSQL's rather than files.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``ARTHAFLOW_FEATURE_SOURCE`` names no known kind.
+    """
+    kind = os.environ.get(VARIABLE, "file")
+    if kind not in ("file", "postgres"):
+        raise ConfigurationError(f"{VARIABLE}={kind!r} is unknown.", "Use file or postgres.")
+    return kind == "postgres"
+
+
 def newest_known(store: FeatureStore, entity: str, asked: pd.Timestamp) -> pd.Timestamp | None:
     """Return the time of an entity's newest offline features at or before a time; None when there are none."""
     source = store.get_feature_view("price_features").batch_source
-    end = asked.tz_localize("UTC").to_pydatetime()
+    start, end = (t.tz_localize("UTC").to_pydatetime() for t in (pd.Timestamp("1900-01-01"), asked))
     job = store._get_provider().offline_store.pull_latest_from_table_or_query(
-        store.config, source, ["entity"], [], source.timestamp_field, source.created_timestamp_column, None, end
+        store.config, source, ["entity"], [], source.timestamp_field, source.created_timestamp_column, start, end
     )
     rows = job.to_df()
     stamps = pd.to_datetime(rows.loc[rows["entity"] == entity, source.timestamp_field], utc=True)
