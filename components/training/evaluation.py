@@ -18,6 +18,7 @@ from components.models.contract import FloatArray, Model
 from components.models.spec import ModelSpec
 from components.training.context import Context, fold_backtest
 from components.training.gate_figures import gate_figures, headline, production_figures
+from components.training.member_scores import member_scores
 from components.training.parameters import horizons_of, make_model
 from components.training.predictions import Predictions
 
@@ -46,8 +47,8 @@ def evaluate(
     Evaluation
         Figures: ``metrics`` (the headline as flat numbers), ``horizons``, ``by_entity``, ``by_regime`` (metrics of
         the model and its baselines by horizon; relative to the current value unless they say ``price``), ``tests``,
-        ``confidence``, ``folds`` (periods, rows, blend weights, metrics), ``gate`` and ``production`` (what the gate
-        reads).
+        ``members`` (each candidate alone, in the blend's unit), ``confidence``, ``folds`` (periods, rows, blend
+        weights, metrics), ``gate`` and ``production`` (what the gate reads).
     """
     model = make_model(spec, params)
     horizons = horizons_of(spec, model)
@@ -73,6 +74,7 @@ def evaluate(
         "coverage_nominal": spec.coverage,
         "period": _period(whole.times),
         "horizons": scores,
+        "members": member_scores(model, data, folds, stored, horizons, whole.relative),
         "by_entity": _groups(whole, whole.entities, horizons, spec.coverage),
         "by_regime": _groups(whole, whole.regimes, horizons, spec.coverage) if whole.relative else {},
         "tests": scoring.test(whole, horizons, steps, spec.coverage, spec.gate.alpha),

@@ -11,6 +11,7 @@ from components.data.dataset import Dataset
 from components.data.sources import load_bars, load_market
 from components.evaluation.gate import decide
 from components.evaluation.splits import walk_forward
+from components.features.definitions import NAMES
 from components.features.price import compute_features
 from components.models.markets.price_forecast.data import build_dataset
 from components.training import assemble, evaluate, train_candidate
@@ -63,18 +64,11 @@ def test_a_feature_from_the_future_is_found_out(tmp_path: Path) -> None:
     spec = get_spec("price_forecast")
     bars = load_bars("embedded", until="2012-12-31")
     data = build_dataset(compute_features(bars, load_market("embedded")), bars, spec.horizons)
-    names = list(c.name for c in _features())
     leaked = data.inputs["features"].copy()
-    leaked[:, names.index("price_change")] = data.targets["price"][:, 0] / leaked[:, names.index("close")] - 1
+    leaked[:, NAMES.index("price_change")] = data.targets["price"][:, 0] / leaked[:, NAMES.index("close")] - 1
     data = Dataset({**data.inputs, "features": leaked}, data.targets, data.times, data.label_times, data.entities)
     folds = walk_forward(data, folds=2)
     train_candidate(spec, "linear", data, folds, tmp_path / "linear", {"members": ["linear"]})
     told = evaluate(spec, data, folds, {"linear": tmp_path / "linear"}, {"members": ["linear"]}, None).to_dict()
     assert told["horizons"]["1_day"]["balanced_directional_accuracy"] > 0.58
     assert np.isfinite(told["gate"]["ratio"])
-
-
-def _features() -> tuple:  # type: ignore[type-arg]
-    from components.features.definitions import FEATURES
-
-    return FEATURES

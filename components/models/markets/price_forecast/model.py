@@ -87,10 +87,9 @@ class PriceForecast(Model):
         return output_schema(self.params)
 
     @property
-    def weights(self) -> dict[str, dict[str, float]]:
-        """Blend weights by member and horizon, the random walk included."""
-        horizons = self.params.horizons
-        return {m: dict(zip(horizons, w.tolist(), strict=True)) for m, w in self._calibrated.weights.items()}
+    def weights(self) -> dict[str, list[float]]:
+        """Blend weights by member, the random walk included; one per horizon, in the horizons' order."""
+        return {member: weight.tolist() for member, weight in self._calibrated.weights.items()}
 
     @classmethod
     def candidates(cls, params: PriceForecastParams) -> Mapping[str, Callable[[], Candidate]]:
