@@ -81,14 +81,17 @@ class Tensor:
 
     def __post_init__(self) -> None:
         if self.datatype not in DTYPES:
-            raise ValueError(f"tensor {self.name!r}: unknown datatype {self.datatype!r}; use one of {', '.join(DTYPES)}")
+            raise ValueError(
+                f"tensor {self.name!r}: unknown datatype {self.datatype!r}; use one of {', '.join(DTYPES)}"
+            )
         if self.columns and (not self.shape or self.shape[-1] != len(self.columns)):
             raise ValueError(f"tensor {self.name!r}: {len(self.columns)} columns do not fit shape {self.shape}")
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Numpy dtype of the tensor."""
-        return np.dtype(DTYPES[self.datatype])
+        kind: np.dtype[Any] = np.dtype(DTYPES[self.datatype])
+        return kind
 
     @property
     def column_names(self) -> tuple[str, ...]:
