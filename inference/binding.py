@@ -18,8 +18,8 @@ Inputs = dict[str, Array]
 class Binder:
     """Turns the tensors of a request into the batch that the model's schema describes.
 
-    A tensor may come packed (``features`` of shape [n, F]) or, if its rows are one-dimensional and its columns are named, as
-    one tensor per column (``rsi_14`` or ``features.rsi_14`` of shape [n] or [n, 1]).
+    A tensor may come packed (``features`` of shape [n, F]) or, if its rows are one-dimensional and its columns are
+    named, as one tensor per column (``rsi_14`` or ``features.rsi_14`` of shape [n] or [n, 1]).
     """
 
     def __init__(self, schema: Schema) -> None:

@@ -1,8 +1,10 @@
-"""Close a listening socket without resetting anybody: new handshakes are ignored first, pending ones are accepted, then it closes.
+"""Close a listening socket without resetting anybody: new handshakes are ignored first, pending ones are accepted,
+then it closes.
 
-Closing a listening socket resets the connections that the kernel has completed but the process has not accepted yet; a client
-that has already written its request then sees a reset and cannot know whether it was served. A one-condition packet filter
-on the socket drops new SYN segments; whoever tries in that moment tries again a second later and is refused cleanly.
+Closing a listening socket resets the connections that the kernel has completed but the process has not accepted yet; a
+client that has already written its request then sees a reset and cannot know whether it was served. A one-condition
+packet filter on the socket drops new SYN segments; whoever tries in that moment tries again a second later and is
+refused cleanly.
 """
 
 from __future__ import annotations

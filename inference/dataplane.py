@@ -1,8 +1,8 @@
 """The data plane: from a transport's call to the model and back. It knows no transport and no model.
 
-Requests that arrive within one turn of the event loop are predicted together: the first one schedules a flush for the end of
-the turn, so waiting for company costs nothing when there is none. A merged batch is validated once; if it fails, each request
-is validated alone, so that only the offender is refused.
+Requests that arrive within one turn of the event loop are predicted together: the first one schedules a flush for the
+end of the turn, so waiting for company costs nothing when there is none. A merged batch is validated once; if it fails,
+each request is validated alone, so that only the offender is refused.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class DataPlane:
             metrics.log_dropped = lambda: log.dropped
 
     def serve(self, served: ServedModel) -> None:
-        """Put a loaded model in place, at once and for all following requests; those under way finish on the old one."""
+        """Put a loaded model in place for all following requests; those under way finish on the old one."""
         old = self.models.get(served.name)
         self.models[served.name] = served
         self._unloaded.discard(served.name)
@@ -241,7 +241,7 @@ class DataPlane:
 
 
 def _field(served: ServedModel | None, path: str) -> str:
-    """Return the field of an error path as a label with a bounded set of values: a column, a tensor, or a part of the request.
+    """Return the field of an error path as a label of few values: a column, a tensor, or a part of the request.
 
     ``features.rsi_14[2]`` is ``features.rsi_14``; ``inputs[3].data[7]`` is ``inputs.data``.
     """

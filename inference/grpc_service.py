@@ -1,6 +1,7 @@
 """gRPC: kserve's V2 server and servicer, with an inference method of our own over the same data plane as REST.
 
-kserve's interceptors log every call and wrap it in a second coroutine; inference goes past them, everything else through.
+kserve's interceptors log every call and wrap it in a second coroutine; inference goes past them, everything else
+through.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""The fast route: inference requests are taken out of the HTTP parser, below ASGI; everything else goes to kserve's app.
+"""The fast route: inference requests are taken out of the HTTP parser, below ASGI; everything else goes to kserve's
+app.
 
-A subclass of uvicorn's httptools protocol. For ``POST /v2/models/{name}[/versions/{version}]/infer`` it builds no scope and no
-task: the parser's callbacks fill an :class:`~inference.http_call.HttpCall`, which goes to the data plane and comes back as one
-``write``. Order on a pipelined connection, keep-alive, ``Expect: 100-continue`` and graceful stop are uvicorn's own, because
-an HttpCall looks like its request cycle.
+A subclass of uvicorn's httptools protocol. For ``POST /v2/models/{name}[/versions/{version}]/infer`` it builds no scope
+and no task: the parser's callbacks fill an :class:`~inference.http_call.HttpCall`, which goes to the data plane and
+comes back as one ``write``. Order on a pipelined connection, keep-alive, ``Expect: 100-continue`` and graceful stop are
+uvicorn's own, because an HttpCall looks like its request cycle.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ class FastProtocol(HttpToolsProtocol):
             self.plane.submit(cycle)
 
     def _refuse_large(self, call: HttpCall) -> None:
-        """Answer 413 at once, then read on for a moment: closing at once would reset the connection under the answer."""
+        """Answer 413, then read on for a moment: closing at once would reset the connection under the answer."""
         call.keep_alive = False
         call.started = time.perf_counter()
         error = too_large(call.size, self.max_body)
@@ -222,7 +223,7 @@ class FastProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """Close after the request under way; an idle connection gets a moment for a request that is already on the wire."""
+        """Close after the request under way; an idle connection gets a moment for one that is on the wire."""
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(IDLE_GRACE_S, self._close_if_idle)
         else:

@@ -1,8 +1,8 @@
 """``kserve.ModelServer`` around the data plane: kserve's app, gRPC server and repository, with our inference route.
 
-Stopping, on SIGTERM or SIGINT: readiness turns false at once and every answer asks its client to close the connection; new
-requests are still answered for ``drain_s`` seconds, which is how long proxies need to notice; then nothing new is accepted,
-requests under way are finished, and the payload log is written out.
+Stopping, on SIGTERM or SIGINT: readiness turns false at once and every answer asks its client to close the connection;
+new requests are still answered for ``drain_s`` seconds, which is how long proxies need to notice; then nothing new is
+accepted, requests under way are finished, and the payload log is written out.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
         error = task.exception()
         if isinstance(error, OSError | RuntimeError | SystemExit):
             raise PortInUse(
-                f"Cannot listen on {self.options.host}, ports {self.options.http_port} and {self.options.grpc_port} ({error}).",
+                f"Cannot listen on {self.options.host}:{self.options.http_port} or {self.options.grpc_port} ({error}).",
                 "Stop what listens there, or choose another port.",
             ) from error
         if error is not None:

@@ -1,14 +1,15 @@
 """Import ``kserve``'s server without paying for what a predictor never calls; import this before ``kserve``.
 
-Two things make ``import kserve`` slow, and nothing is taken away by putting them off (measured on one core: 3.7 s and 215 MB
-become 1.2 s and 105 MB):
+Two things make ``import kserve`` slow, and nothing is taken away by putting them off (measured on one core: 3.7 s and
+215 MB become 1.2 s and 105 MB):
 
 * the package's ``__init__`` pulls in the Kubernetes client and 80 generated API models. Here the package is put into
-  ``sys.modules`` with its real path, and its ``__init__`` runs when somebody asks for a name that is not a submodule, so
-  ``kserve.KServeClient`` still works;
+  ``sys.modules`` with its real path, and its ``__init__`` runs when somebody asks for a name that is not a submodule,
+  so ``kserve.KServeClient`` still works;
 * two modules import pandas for one method and two annotations. They get a proxy that imports pandas when it is used.
 
 Nothing happens when kserve is loaded already.
+
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class _LatePackage(ModuleType):
         if find_spec(f"{self.__name__}.{name}") is not None:
             return import_module(f"{self.__name__}.{name}")
         self.__class__ = ModuleType  # type: ignore[assignment]
-        assert self.__spec__ is not None and self.__spec__.loader is not None
+        assert self.__spec__ is not None
+        assert self.__spec__.loader is not None
         self.__spec__.loader.exec_module(self)
         return getattr(self, name)
 

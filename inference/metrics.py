@@ -1,7 +1,7 @@
 """Prometheus metrics of the data plane, kept as plain numbers on the hot path and turned into families at a scrape.
 
-All of it is written by the event loop's thread alone, so nothing is locked: a request costs two dictionary increments and a
-bisection instead of the 3 µs that three ``prometheus_client`` calls take.
+All of it is written by the event loop's thread alone, so nothing is locked: a request costs two dictionary increments
+and a bisection instead of the 3 µs that three ``prometheus_client`` calls take.
 """
 
 from __future__ import annotations

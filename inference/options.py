@@ -1,4 +1,5 @@
-"""Command line of the predictor. Light: a wrong flag, a taken port or a broken artifact is told before kserve is imported."""
+"""Command line of the predictor. Light: a wrong flag, a taken port or a broken artifact is told before kserve is
+imported."""
 
 from __future__ import annotations
 
@@ -11,7 +12,23 @@ from pathlib import Path
 from components.errors import ConfigurationError, PortInUse
 
 KSERVE_FLAGS = frozenset(
-    ["--max_threads", "--max_asyncio_workers", "--enable_docs_url", "--enable_latency_logging", "--configure_logging", "--log_config_file", "--access_log_format", "--event-loop", "--predictor_host", "--protocol", "--predictor_protocol", "--predictor_use_ssl", "--predictor_request_timeout_seconds", "--predictor_request_retries", "--enable_predictor_health_check"]
+    [
+        "--max_threads",
+        "--max_asyncio_workers",
+        "--enable_docs_url",
+        "--enable_latency_logging",
+        "--configure_logging",
+        "--log_config_file",
+        "--access_log_format",
+        "--event-loop",
+        "--predictor_host",
+        "--protocol",
+        "--predictor_protocol",
+        "--predictor_use_ssl",
+        "--predictor_request_timeout_seconds",
+        "--predictor_request_retries",
+        "--enable_predictor_health_check",
+    ]
 )
 """Flags of kserve's own parser; accepted, because charts written for kserve pass them."""
 
@@ -63,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m inference.predictor",
         description="Serve one model artifact over V2 REST and gRPC.",
-        epilog="Example: python -m inference.predictor --artifact artifacts/price_forecast/3 --http_port 8080 --grpc_port 8081",
+        epilog="Example: python -m inference.predictor --artifact artifacts/price_forecast/3 --http_port 8080",
     )
     add = made.add_argument
     add("--artifact", type=Path, default=Path("/mnt/models"), help="artifact directory (default: where KServe puts it)")

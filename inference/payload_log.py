@@ -7,7 +7,7 @@ by itself.
 
 Rows are written by one statement of many rows, because every statement gives up the interpreter's lock and has to win
 it back from a busy event loop. Bodies are stored as they came, except that the numbers of a large JSON request are
-stored in binary, a fifth as long, as the model got them; a binary body has its JSON part's length beside it and
+stored in binary, a fifth as long, as the model got them; a binary body has its JSON part's length beside it, and
 :func:`read_since` turns it into the equivalent JSON.
 """
 
@@ -116,9 +116,8 @@ class PayloadLog:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        connection.execute(
-            "PRAGMA page_size=16384"
-        )  # bodies span pages: with 4096 a 31 kB row takes four times as long
+        # Bodies span pages: with 4096 a 31 kB row takes four times as long.
+        connection.execute("PRAGMA page_size=16384")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=2048")

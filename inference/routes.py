@@ -1,4 +1,5 @@
-"""The HTTP routes that replace kserve's: readiness that means something, metadata with the real schema, a closed repository."""
+"""The HTTP routes that replace kserve's: readiness that means something, metadata with the real schema, a closed
+repository."""
 
 from __future__ import annotations
 
@@ -16,7 +17,6 @@ from inference.http_call import error_json
 def register_routes(app: FastAPI, plane: DataPlane, admin: Admin) -> None:
     """Add the routes to kserve's app; call before kserve adds its own, because the first match wins."""
     router = APIRouter()
-    get, post = {"methods": ["GET"]}, {"methods": ["POST"]}
 
     async def server_ready() -> Response:
         ready = bool(plane.models) and all(plane.is_ready(name) for name in plane.models)
@@ -51,12 +51,12 @@ def register_routes(app: FastAPI, plane: DataPlane, admin: Admin) -> None:
         except ArthaflowError as error:
             return _error(error)
 
-    router.add_api_route("/v2/health/ready", server_ready, **get)
+    router.add_api_route("/v2/health/ready", server_ready, methods=["GET"])
     for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
-        router.add_api_route(path, metadata, **get)
-        router.add_api_route(f"{path}/ready", model_ready, **get)
-    router.add_api_route("/v2/repository/models/{name}/load", load, **post)
-    router.add_api_route("/v2/repository/models/{name}/unload", unload, **post)
+        router.add_api_route(path, metadata, methods=["GET"])
+        router.add_api_route(f"{path}/ready", model_ready, methods=["GET"])
+    router.add_api_route("/v2/repository/models/{name}/load", load, methods=["POST"])
+    router.add_api_route("/v2/repository/models/{name}/unload", unload, methods=["POST"])
     app.include_router(router)
 
 

@@ -152,7 +152,7 @@ def _malformed(error: orjson.JSONDecodeError) -> InvalidRequest:
             path="body",
         )
     return InvalidRequest(
-        f"malformed JSON at line {error.lineno} column {error.colno} (byte {error.pos}): {error.msg.split(': line')[0]}",
+        f"malformed JSON at line {error.lineno} column {error.colno} (byte {error.pos}): {error.msg}",
         f"Send one JSON object; binary tensors need the {LENGTH_HEADER} header.",
         path="body",
     )

@@ -1,4 +1,5 @@
-"""The predictor over the wire: real peers (Triton's and kserve's clients), both transports, and everything a client can get wrong."""
+"""The predictor over the wire: real peers (Triton's and kserve's clients), both transports, and everything a client
+can get wrong."""
 
 from __future__ import annotations
 
@@ -56,7 +57,9 @@ def direct(server: Predictor) -> Iterator[Any]:
         yield read_artifact(server.artifact).load_model(get_spec("tiny"))  # type: ignore[attr-defined]
 
 
-def infer(server: Predictor, inputs: dict[str, Any], model: str = "tiny", **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def infer(
+    server: Predictor, inputs: dict[str, Any], model: str = "tiny", **options: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
     with Client(server.url, model) as client:
         return client.infer(inputs, **options)
 
@@ -242,7 +245,9 @@ def test_pipelined_requests_are_answered_in_order(server: Predictor) -> None:
             parts.append(b"GET /v2/models/tiny/ready HTTP/1.1\r\nHost: x\r\n\r\n")
         else:
             body = orjson.dumps({**orjson.loads(tensor()), "id": f"p{i}"})
-            parts.append(b"POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            parts.append(
+                b"POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+            )
     parts.append(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
         sock.sendall(b"".join(parts))
@@ -261,7 +266,8 @@ def test_expect_100_continue(server: Predictor) -> None:
     body = tensor()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
         sock.sendall(
-            b"POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+            b"POST /v2/models/tiny/infer HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
         )
         assert sock.recv(100).startswith(b"HTTP/1.1 100")
         sock.sendall(body)
@@ -297,7 +303,7 @@ def test_grpc_errors(server: Predictor) -> None:
 def test_a_model_failure_is_a_500_that_names_the_owner(mixed: Predictor) -> None:
     rows = mixed_rows(1)
     rows["text"] = np.array(["raise"], dtype=object)
-    with pytest.raises(ModelUnavailable, match="status 500.*told to fail.*tests"):
+    with pytest.raises(ModelUnavailable, match=r"status 500.*told to fail.*tests"):
         infer(mixed, rows, "renamed")
 
 

@@ -1,4 +1,5 @@
-"""Triton's gRPC client in a process of its own: its protobuf messages and kserve's have the same names and cannot share one."""
+"""Triton's gRPC client in a process of its own: its protobuf messages and kserve's have the same names and cannot
+share one."""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ def call_for(inputs: dict[str, Any], model: str = "tiny", binary: bool = False, 
 
 
 @settings(deadline=None, max_examples=40)
-@given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=8), binary=st.lists(st.booleans(), min_size=8, max_size=8))
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=1, max_size=8), binary=st.lists(st.booleans(), min_size=8, max_size=8)
+)
 @pytest.mark.parametrize("name", ["tiny", "mixed"])
 def test_batched_answers_equal_single_answers(served: Served, name: str, sizes: list[int], binary: list[bool]) -> None:
     make = tiny_rows if name == "tiny" else mixed_rows

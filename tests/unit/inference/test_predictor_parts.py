@@ -34,7 +34,9 @@ def test_routes(url: bytes, route: tuple[str, str] | None) -> None:
 
 
 def test_options_take_what_kserve_charts_pass() -> None:
-    options = parse(["--artifact", "/a", "--max_threads=8", "--enable_grpc", "false", "--grpc_port", "9", "--max_body_mb", "1"])
+    options = parse(
+        ["--artifact", "/a", "--max_threads=8", "--enable_grpc", "false", "--grpc_port", "9", "--max_body_mb", "1"]
+    )
     assert options.grpc_port is None
     assert options.max_body == 2**20
     assert parse(["--grpc_port", "9"]).grpc_port == 9
