@@ -20,6 +20,9 @@ Array = npt.NDArray[np.float64]
 def score(backtest: Backtest, horizons: Sequence[str], nominal: float) -> dict[str, Any]:
     """Return every metric by horizon, the baselines' beside it.
 
+    Directional accuracy is that of the direction a model states, which it may do even when its price says "no change";
+    without a stated one it is the sign of the forecast change, which is also what Pesaran-Timmermann's test looks at.
+
     Parameters
     ----------
     backtest : Backtest
@@ -109,12 +112,15 @@ def _one(backtest: Backtest, forecast: Forecast, h: int, nominal: float) -> dict
         "mape": metrics.mape(actual, point),
     }
     if backtest.relative:
+        direction = called
+        if forecast is backtest.model and backtest.called_up is not None:
+            direction = np.where(backtest.called_up[:, h], 1.0, -1.0)
         out |= {
             "rmse_price": metrics.rmse(actual, point),
             "mae_price": metrics.mae(actual, point),
             "r2_price": metrics.r2(actual, point),
-            "directional_accuracy": metrics.directional_accuracy(change, called),
-            "balanced_directional_accuracy": metrics.balanced_directional_accuracy(change, called),
+            "directional_accuracy": metrics.directional_accuracy(change, direction),
+            "balanced_directional_accuracy": metrics.balanced_directional_accuracy(change, direction),
             "up_rate": float(np.mean(change > 0)),
             "price_change_accuracy": metrics.price_change_accuracy(change, called),
         }

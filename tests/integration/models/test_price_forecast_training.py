@@ -38,6 +38,7 @@ def test_candidates_are_blended_judged_and_shipped(tmp_path: Path) -> None:
     assert set(told["by_regime"]) <= {"low", "medium", "high"}
     assert set(told["confidence"]) == set(spec.horizons)
     day = told["horizons"]["1_day"]
+    assert day["directional_accuracy"] == pytest.approx(told["confidence"]["1_day"]["frequency"], abs=0.01)
     # Above 0.58 on a daily index is a leak until disproved.
     assert 0.4 < day["balanced_directional_accuracy"] < 0.58
     assert day["r2"] < 0.05
