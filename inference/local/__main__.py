@@ -9,15 +9,17 @@ from pathlib import Path
 from inference.local.supervisor import Supervisor
 from inference.local.watchdog import Watchdog
 
+STOP = (signal.SIGTERM, signal.SIGINT)
+
 
 def main() -> None:
     """Run."""
     parser = argparse.ArgumentParser(prog="python -m inference.local", description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
-    watchdog = Watchdog(Supervisor(parser.parse_args().home))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: watchdog.stop())
-    watchdog.run()
+    supervisor = Supervisor(parser.parse_args().home)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    with Watchdog(supervisor):
+        signal.sigwait(STOP)
 
 
 if __name__ == "__main__":

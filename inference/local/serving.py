@@ -15,7 +15,7 @@ from inference.local.supervisor import Supervisor
 from inference.ports import bind, free_port
 from inference.router.quantity import quantity_for
 
-LIVE = "/v2/health/live"
+LIVE, READY = "/v2/health/live", "/v2/health/ready"
 
 
 class LocalServing(Supervisor):
@@ -78,19 +78,29 @@ class LocalServing(Supervisor):
         return self._serve(wanted, http_port, {"predictor_host": predictor.address}, 90.0)
 
     def start_explainer(
-        self, model: str, artifact_dir: Path, predictor: Endpoint, *, kind: str = "", http_port: int = 0
+        self,
+        model: str,
+        artifact_dir: Path,
+        predictor: Endpoint,
+        *,
+        kind: str = "",
+        http_port: int = 0,
+        wait: bool = True,
     ) -> Endpoint:
-        """Start the explainer of a model, in the optional Alibi environment where there is one."""
+        """Start the explainer of a model, in the optional Alibi environment where there is one.
+
+        It warms up for 10 s and more: without ``wait`` other work goes on meanwhile, until :meth:`wait_ready`.
+        """
         flags: dict[str, Any] = {"artifact": artifact_dir.resolve(), "predictor_host": predictor.address}
         if kind:
             flags["kind"] = kind
-        wanted = Endpoint("explainer", model, ready_path=LIVE)
-        return self._serve(wanted, http_port, flags, 120.0, explain_python())
+        wanted = Endpoint("explainer", model, ready_path=READY)
+        return self._serve(wanted, http_port, flags, 120.0, explain_python(), wait)
 
-    def start_detector(self, model: str, artifact_dir: Path, *, http_port: int = 0) -> Endpoint:
-        """Start the drift detector of a model, in the optional Alibi environment where there is one."""
-        wanted = Endpoint("detector", model, ready_path=LIVE)
-        return self._serve(wanted, http_port, {"artifact": artifact_dir.resolve()}, 120.0, explain_python())
+    def start_detector(self, model: str, artifact_dir: Path, *, http_port: int = 0, wait: bool = True) -> Endpoint:
+        """Start the drift detector of a model, likewise."""
+        wanted = Endpoint("detector", model, ready_path=READY)
+        return self._serve(wanted, http_port, {"artifact": artifact_dir.resolve()}, 120.0, explain_python(), wait)
 
     def start_forwarder(self, predictor: Endpoint, sink: str) -> Endpoint:
         """Start the process that sends a predictor's payload log to ``sink`` as CloudEvents."""
@@ -105,10 +115,16 @@ class LocalServing(Supervisor):
         return self.launch(Endpoint("watchdog", "all", command=command), 0.0)
 
     def _serve(
-        self, wanted: Endpoint, http_port: int, flags: dict[str, Any], timeout_s: float, python: str = ""
+        self,
+        wanted: Endpoint,
+        http_port: int,
+        flags: dict[str, Any],
+        timeout_s: float,
+        python: str = "",
+        wait: bool = True,
     ) -> Endpoint:
         if http_port:
             bind(wanted.host, http_port).close()
         port = http_port or free_port(wanted.host)
         command = server_command(wanted.kind, wanted.model, port, flags, python)
-        return self.launch(replace(wanted, http_port=port, command=tuple(command)), timeout_s)
+        return self.launch(replace(wanted, http_port=port, command=tuple(command)), timeout_s, wait=wait)

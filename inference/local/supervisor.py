@@ -56,8 +56,8 @@ class Supervisor:
             )
         return found
 
-    def launch(self, wanted: Endpoint, timeout_s: float) -> Endpoint:
-        """Start a server, wait until it is ready and make it known.
+    def launch(self, wanted: Endpoint, timeout_s: float, *, wait: bool = True) -> Endpoint:
+        """Start a server, wait until it is ready (if ``wait``) and make it known.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Supervisor:
         process.start()
         ready = False
         try:
-            if wanted.ready_url:
+            if wanted.ready_url and wait:
                 process.wait_ready(wanted.ready_url, timeout_s)
             ready = True
         except ModelUnavailable as error:
@@ -89,6 +89,24 @@ class Supervisor:
         self._own[started.key] = process
         self.state.change(lambda servers: servers.update({started.key: started}))
         return started
+
+    def wait_ready(self, endpoint: Endpoint, timeout_s: float = 120.0) -> None:
+        """Wait for a server that was started with ``wait=False``.
+
+        Raises
+        ------
+        ModelUnavailable
+            If it exited, or does not get ready in time; it is stopped then.
+        """
+        process = self._own.get(endpoint.key)
+        if process is None:
+            self.find(endpoint.kind, endpoint.model, endpoint.version)
+        elif endpoint.ready_url:
+            try:
+                process.wait_ready(endpoint.ready_url, timeout_s)
+            except ModelUnavailable:
+                self.stop(endpoint.key)
+                raise
 
     def restart(self, endpoint: Endpoint) -> Endpoint:
         """Start a dead server again, on its old ports. Does not wait until it is ready."""

@@ -157,3 +157,18 @@ def test_free_ports_differ_and_are_free() -> None:
     assert len(set(ports)) == 50
     for port in ports:
         bind("127.0.0.1", port).close()
+
+
+def test_a_process_of_its_own_keeps_watch(supervisor: Supervisor, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "inference.local", "--home", str(tmp_path))
+    watchdog = supervisor.launch(Endpoint("watchdog", "all", command=command), 0)
+    started = supervisor.launch(web(), 30)
+    os.kill(started.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while supervisor.state.read()[started.key] == started and time.monotonic() < deadline:
+        time.sleep(0.05)
+    again = supervisor.find("predictor", "m", "1")
+    assert again.pid != started.pid
+    supervisor.stop_all()
+    assert not again.alive
+    assert not watchdog.alive
