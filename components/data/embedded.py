@@ -35,7 +35,8 @@ def market() -> pd.DataFrame:
     RiskMetrics volatility of the S&P 500 in percent, with no constant fitted to later data. It lacks the variance risk
     premium, so its level is some points below the VIX's; ``vix_is_proxy`` is 1.0 on those rows.
     """
-    returns = np.log(read_shipped("skfolio", STOCKS)).diff().dropna()
+    prices = read_shipped("skfolio", STOCKS)
+    returns = np.log(prices / prices.shift(1)).dropna()
     context = pd.DataFrame({"breadth": (returns > 0).mean(axis=1), "dispersion": returns.std(axis=1, ddof=1)})
     vix = read_shipped("arch", VIX)["vix"].dropna()
     proxy = _realised_index()

@@ -38,4 +38,5 @@ def read_shipped(package: str, file: str) -> pd.DataFrame:
         )
     frame = pd.read_csv(path, index_col=0)
     frame.index = pd.to_datetime(frame.index)
-    return frame.apply(pd.to_numeric, errors="coerce")
+    numbers: pd.DataFrame = frame.apply(pd.to_numeric, errors="coerce")
+    return numbers

@@ -59,15 +59,22 @@ def test_embedded_market_is_complete_and_says_where_vix_is_a_proxy():
 
 
 def test_the_vix_proxy_looks_at_the_past_only(monkeypatch):
-    import arch.data.sp500 as source
+    from components.data import embedded
 
     market = load_market().set_index("timestamp")["vix"]
-    whole = source.load()
-    monkeypatch.setattr(
-        source, "load", lambda: whole.assign(Close=whole["Close"].where(whole.index < "2010-01-01", 1.0))
-    )
+    read = embedded.read_shipped
+
+    def altered(package, file):
+        table = read(package, file)
+        if "Close" in table:
+            late = table.index >= "2010-01-01"
+            table.loc[late, "Close"] *= np.random.default_rng(1).uniform(0.5, 1.5, late.sum())
+        return table
+
+    monkeypatch.setattr(embedded, "read_shipped", altered)
     again = load_market().set_index("timestamp")["vix"]
     pd.testing.assert_series_equal(again.loc[:"2009-12-31"], market.loc[:"2009-12-31"])
+    assert (again.loc["2010-02-01":"2013-12-31"] != market.loc["2010-02-01":"2013-12-31"]).all()
 
 
 def test_market_of_a_file_is_empty(csv):
