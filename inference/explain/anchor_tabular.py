@@ -1,7 +1,7 @@
 """Alibi's AnchorTabular: a rule on the inputs under which the model keeps its direction; in the optional environment.
 
 The explained number is made a class: a forecast with an input column ``close`` in the same unit is *up* when it lies
-above that row's own close, else *down*; any other output is *above* or *below* the median of its background answers.
+above that row's own close, else *not up*; any other output is *above* or *below* the median of its background answers.
 Columns are discretised at the background's quartiles. A tensor without columns takes part as one category: which row it
 came from.
 
@@ -27,10 +27,10 @@ CURRENT = "close"
 def direction(problem: Problem) -> tuple[str, str, float | None]:
     """Return the names of the two classes (low, high) and the fixed limit; None when each row's close is the limit."""
     if problem.target.relative_to:
-        return "down", "up", 0.0
+        return "not up", "up", 0.0
     for group in problem.packing.groups:
         if problem.task == "forecast" and group.name == CURRENT and group.unit == problem.target.unit:
-            return "down", "up", None
+            return "not up", "up", None
     return "below", "above", float(np.median(problem(problem.background)))
 
 
@@ -47,13 +47,18 @@ def anchor_tabular(problem: Problem, row: FloatArray) -> dict[str, Any]:
         if not group.single
     }
 
+    armed = False
+
     def classify(coded: FloatArray) -> np.ndarray[Any, Any]:
+        if not armed:  # Alibi tries its predictor on a row of zeros, which a model with bounds rightly refuses
+            return np.zeros(len(coded), dtype=np.int64)
         rows = _decode(problem, np.asarray(coded, dtype=np.float64), table)
         limits = rows[:, problem.column(CURRENT)] if limit is None else limit
         return np.asarray(problem(rows) > limits, dtype=np.int64)
 
     names = [g.name for g in problem.packing.groups]
     explainer = AnchorTabular(classify, names, categorical_names=categories, seed=problem.seed)
+    armed = True
     explainer.fit(codes[:-1], disc_perc=(25, 50, 75))
     # The beam search draws from numpy's global generator; nothing else in this process uses it.
     np.random.seed(problem.seed)  # noqa: NPY002
