@@ -36,7 +36,7 @@ def market() -> pd.DataFrame:
     premium, so its level is some points below the VIX's; ``vix_is_proxy`` is 1.0 on those rows.
     """
     prices = read_shipped("skfolio", STOCKS)
-    returns = np.log(prices / prices.shift(1)).dropna()
+    returns = pd.DataFrame(np.log(prices / prices.shift(1))).dropna()
     context = pd.DataFrame({"breadth": (returns > 0).mean(axis=1), "dispersion": returns.std(axis=1, ddof=1)})
     vix = read_shipped("arch", VIX)["vix"].dropna()
     proxy = _realised_index()
