@@ -4,7 +4,6 @@ PYTHON ?= python3.11
 VENV := .venv
 EXPLAIN := .venv-explain
 UV := $(VENV)/bin/uv
-UV_VERSION := 0.9.0
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_LINK_MODE ?= copy
 KEEP ?=
@@ -32,10 +31,18 @@ $(EXPLAIN)/.ready: requirements/explain.txt pyproject.toml | $(VENV)/.ready
 demo: setup ## the main job: one model from real prices to a canary (KEEP=1 leaves the servers running)
 	$(VENV)/bin/arthaflow demo $(if $(KEEP),--keep,)
 
-lint: setup
+.venv-bench/.ready: requirements/bench.txt | $(VENV)/.ready
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	$(UV) pip install -q --python .venv-bench/bin/python -r requirements/bench.txt --overrides requirements/overrides.txt
+	touch $@
+
+bench: setup .venv-bench/.ready ## measure against MLServer and kserve (Debian: wrk, nghttp2-client; ten quiet minutes)
+	$(VENV)/bin/python benchmarks/serving.py --write docs/performance.md
+
+lint: setup ## ruff
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
-typecheck: setup
+typecheck: setup ## mypy
 	$(VENV)/bin/mypy
 
 format: setup ## format the code
@@ -51,6 +58,7 @@ lock: ## compile requirements/ from the extras in pyproject.toml
 	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt --extra predictor --extra transformer --extra detector --extra explainer --extra train --extra pipelines --extra test -o requirements/main.txt
 	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra explain -o requirements/explain.txt
 	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra predictor -o requirements/predictor.txt
+	$(UV) pip compile -q requirements/bench.in --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt -o requirements/bench.txt
 	sed -i 's/+cpu//' requirements/*.txt
 
 clean: ## remove what runs leave behind (environments stay)
