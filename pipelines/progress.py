@@ -35,7 +35,8 @@ class StepProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._spinner.stop()
+        if self.console.is_terminal:
+            self._spinner.stop()
 
     def handle(self, event: Mapping[str, Any]) -> None:
         """Show one event of a step."""

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from components.errors import ConfigurationError, UnknownModel
 from components.registry.artifact import sha256
 from components.registry.lineage import PREFIX
+from components.registry.sqlite_registry import Located, UnknownLayout, locate
 from components.registry.store import MANIFEST, open_store
-from components.registry.tracking import explained, is_empty, open_client, record_run
+from components.registry.tracking import database, explained, is_empty, open_client, record_run
 from components.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -122,10 +123,11 @@ class Registry:
         """Return a version by number or alias, or None."""
         from mlflow.exceptions import MlflowException
 
-        if is_empty(self.config):
+        by_number = reference.isdigit()
+        # MLflow has further pseudo-aliases, such as "latest": whatever was registered last, perhaps a rolled-back version.
+        if is_empty(self.config) or not (by_number or reference in (PRODUCTION, CANDIDATE, PREVIOUS)):
             return None
         try:
-            by_number = reference.isdigit()
             lookup = self.client.get_model_version if by_number else self.client.get_model_version_by_alias
             return _version(lookup(name, reference))
         except MlflowException as error:
@@ -163,8 +165,20 @@ class Registry:
 
     def resolve(self, name: str, reference: str = PRODUCTION) -> Path:
         """Return a local, verified artifact directory of a version; it must not be changed."""
+        found = self.locate(name, reference)
         store = open_store(config=self.config)
-        return store.local(store.key(self.get(name, reference).uri))
+        return store.local(store.key(found.uri if found else self.get(name, reference).uri))
+
+    def locate(self, name: str, reference: str = PRODUCTION) -> Located | None:
+        """Return number and address of a version, or None; without importing MLflow where its database is SQLite."""
+        path = database(self.config)
+        if path is not None:
+            try:
+                return locate(path, name, reference)
+            except UnknownLayout:
+                pass
+        found = self.find(name, reference)
+        return Located(found.version, found.uri) if found else None
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Move an alias.
@@ -261,7 +275,7 @@ def register(name: str, artifact: Path, **details: Any) -> Version:
 def production(name: str) -> Path | None:
     """Return the local artifact of the version in production, or None when there is none."""
     registry = Registry()
-    return registry.resolve(name) if registry.find(name, PRODUCTION) else None
+    return registry.resolve(name) if registry.locate(name) else None
 
 
 def resolve(name: str, reference: str = PRODUCTION) -> Path:

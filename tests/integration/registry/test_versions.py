@@ -12,6 +12,7 @@ import pytest
 from components.errors import ArtifactCorrupt, ConfigurationError, OutOfSpace, UnknownModel
 from components.registry.artifact import read_artifact
 from components.registry.lineage import Lineage, git_commit, libraries
+from components.registry.sqlite_registry import UnknownLayout, locate
 from components.registry.story import story
 from components.registry.tracking import record_run
 from components.registry.versions import Registry, Version
@@ -76,6 +77,28 @@ def test_a_rejected_candidate_loses_its_alias_and_production_stays(registry: Reg
     assert registry.find("tiny", "candidate") is None
     assert registry.get("tiny").version == "1"
     assert story("tiny", registry.config)["versions"][1]["outcome"].endswith("p95 doubled")
+
+
+def test_the_short_cut_to_sqlite_answers_as_mlflow_does(registry: Registry, artifact: Path) -> None:
+    path = registry.config.root / "mlflow.db"
+    assert locate(path, "tiny", "production") is None
+    for key in ("a", "b"):
+        add(registry, artifact, key)
+    for reference in ("production", "candidate", "previous", "1", "2", "3", "latest"):
+        slow, fast = registry.find("tiny", reference), locate(path, "tiny", reference)
+        assert (fast.version, fast.uri) == (slow.version, slow.uri) if slow and fast else fast is slow is None, (
+            reference
+        )
+
+
+def test_other_tables_than_expected_are_left_to_mlflow(
+    registry: Registry, artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(registry, artifact, "a")
+    monkeypatch.setattr("components.registry.sqlite_registry.BY_ALIAS", "SELECT version, source FROM gone WHERE ?=?")
+    with pytest.raises(UnknownLayout, match="gone"):
+        locate(registry.config.root / "mlflow.db", "tiny", "production")
+    assert read_artifact(registry.resolve("tiny")).model_name == "tiny"
 
 
 def test_promoting_what_is_in_production_changes_nothing(registry: Registry, artifact: Path) -> None:
