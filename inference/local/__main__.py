@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from pathlib import Path
+from types import FrameType
 
 from inference.local.supervisor import Supervisor
 from inference.local.watchdog import Watchdog
-
-STOP = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> None:
@@ -17,9 +17,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m inference.local", description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
     supervisor = Supervisor(parser.parse_args().home)
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    for number in (signal.SIGTERM, signal.SIGINT):  # handled, not blocked: a revived server would inherit the mask
+        signal.signal(number, _stop)
     with Watchdog(supervisor):
-        signal.sigwait(STOP)
+        while True:
+            time.sleep(3600.0)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

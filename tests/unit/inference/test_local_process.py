@@ -169,6 +169,9 @@ def test_a_process_of_its_own_keeps_watch(supervisor: Supervisor, tmp_path: Path
         time.sleep(0.05)
     again = supervisor.find("predictor", "m", "1")
     assert again.pid != started.pid
+    status = Path(f"/proc/{again.pid}/status")
+    if status.is_file():  # a revived server must hear SIGTERM, as one that was started does
+        assert "SigBlk:\t0000000000000000" in status.read_text()
     supervisor.stop_all()
     assert not again.alive
     assert not watchdog.alive
