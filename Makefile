@@ -55,10 +55,10 @@ test: setup setup-test lint typecheck ## lint, type check and every test
 	$(VENV)/bin/python -m pytest
 
 lock: ## compile requirements/ from the extras in pyproject.toml
-	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt --extra predictor --extra transformer --extra detector --extra explainer --extra train --extra pipelines --extra test -o requirements/main.txt
-	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra explain -o requirements/explain.txt
-	$(UV) pip compile -q pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra predictor -o requirements/predictor.txt
-	$(UV) pip compile -q requirements/bench.in --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt -o requirements/bench.txt
+	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt --extra predictor --extra transformer --extra detector --extra explainer --extra train --extra pipelines --extra test -o requirements/main.txt
+	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra explain -o requirements/explain.txt
+	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra predictor -o requirements/predictor.txt
+	$(UV) pip compile -q --upgrade-package torch requirements/bench.in --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt -o requirements/bench.txt
 	sed -i 's/+cpu//' requirements/*.txt
 
 clean: ## remove what runs leave behind (environments stay)

@@ -70,8 +70,10 @@ def present(spec: ModelSpec, outputs: dict[str, Any], row: int, parameters: dict
     cls = spec.load_model_class()
     maker = getattr(cls, "present", None)
     body = maker(outputs, row) if maker else {name: np.asarray(v)[row].tolist() for name, v in outputs.items()}
-    kept = ("model_version", "generated_at", "disclaimers")
-    return {**body, **{k: parameters[k] for k in kept if k in parameters}}
+    kept = {k: parameters[k] for k in ("model_version", "generated_at", "feature_timestamps") if k in parameters}
+    # A V2 parameter is a scalar, so the server joins the disclaimers; here they are sentences again.
+    told = [sentence for sentence in spec.disclaimers if sentence in parameters.get("disclaimers", "")]
+    return {**body, **kept, "disclaimers": told}
 
 
 def show(answer: dict[str, Any]) -> None:

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 
 from components.catalog import catalogue, get_spec
@@ -21,6 +22,7 @@ from components.models.schema import Batch
 from components.registry.artifact import SAFE_SUFFIXES, Artifact, read_artifact
 from inference.v2 import Client
 from pipelines.result import RunResult
+from tests.support import triton_peer
 from tests.support.predictor import Predictor, predictor
 
 pytestmark = pytest.mark.slow
@@ -177,14 +179,19 @@ def test_served_over_rest_equals_offline(served: Predictor, model: Model, batch:
 
 def test_served_to_triton_http_client_equals_offline(served: Predictor, model: Model, batch: Batch) -> None:
     client = triton_http.InferenceServerClient(served.url.removeprefix("http://"))
-    answer = client.infer(catalogue_name(model), triton_inputs(triton_http, model, batch))
-    assert_same(triton_outputs(answer, model), model.predict(batch))
+    tensors = []
+    for tensor in model.input_schema.tensors:
+        given = triton_http.InferInput(tensor.name, list(batch[tensor.name].shape), tensor.datatype)
+        given.set_data_from_numpy(batch[tensor.name])
+        tensors.append(given)
+    answer = client.infer(catalogue_name(model), tensors)
+    assert_same({name: as_text(answer.as_numpy(name)) for name in model.output_schema.names}, model.predict(batch))
 
 
 def test_served_to_triton_grpc_client_equals_offline(served: Predictor, model: Model, batch: Batch) -> None:
-    client = triton_grpc.InferenceServerClient(f"127.0.0.1:{served.grpc_port}")
-    answer = client.infer(catalogue_name(model), triton_inputs(triton_grpc, model, batch))
-    assert_same(triton_outputs(answer, model), model.predict(batch))
+    inputs = {t.name: (t.datatype, batch[t.name]) for t in model.input_schema.tensors}
+    answer = triton_peer.ask(served.grpc_port, "infer", catalogue_name(model), inputs)
+    assert_same({name: as_text(values) for name, values in answer["outputs"].items()}, model.predict(batch))
 
 
 def test_served_metadata_is_the_schema(served: Predictor, model: Model) -> None:
@@ -199,20 +206,9 @@ def catalogue_name(model: Model) -> str:
     return next(name for name, spec in catalogue().items() if spec.load_model_class() is type(model))
 
 
-def triton_inputs(client: object, model: Model, batch: Batch) -> list[object]:
-    tensors = []
-    for tensor in model.input_schema.tensors:
-        given = client.InferInput(tensor.name, list(batch[tensor.name].shape), tensor.datatype)  # type: ignore[attr-defined]
-        given.set_data_from_numpy(batch[tensor.name])
-        tensors.append(given)
-    return tensors
-
-
-def triton_outputs(answer: object, model: Model) -> Batch:
-    outputs = {t.name: answer.as_numpy(t.name) for t in model.output_schema.tensors}  # type: ignore[attr-defined]
-    return {
-        name: np.array([v.decode() if isinstance(v, bytes) else v for v in values.reshape(-1)], object).reshape(values.shape)
-        if values.dtype == object
-        else values
-        for name, values in outputs.items()
-    }
+def as_text(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Triton's clients give BYTES as bytes."""
+    if values.dtype != object:
+        return values
+    texts = [v.decode() if isinstance(v, bytes) else v for v in values.reshape(-1)]
+    return np.array(texts, object).reshape(values.shape)
