@@ -4,7 +4,7 @@ Kubeflow copies the source of these functions into the compiled pipeline, so the
 image of the training role holds the package itself.
 """
 
-# mypy: disable-error-code="valid-type,no-untyped-def,func-returns-value"
+# mypy: disable-error-code="valid-type,no-untyped-def,misc,arg-type,call-arg"
 # ruff: noqa: UP006, UP035  # the annotations are Kubeflow's
 
 from typing import List, NamedTuple

@@ -131,7 +131,7 @@ def _connect(host: str, namespace: str, token: str) -> Any:
 @contextmanager
 def _explained(host: str) -> Iterator[None]:
     import httpx
-    from kfp_server_api import ApiException
+    from kfp_server_api import ApiException  # type: ignore[import-untyped]
     from urllib3.exceptions import HTTPError
 
     try:

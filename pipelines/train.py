@@ -45,7 +45,7 @@ def build(spec: ModelSpec) -> Callable[..., Any]:
         seed: int = 7,
         policy: str = "gate",
         alias: str = "candidate",
-    ):
+    ) -> None:
         run_id = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         asked = {"model": model, "horizons": horizons, "params": params, "seed": seed}
         done = light(steps.finish(model=model, run_id=run_id))
@@ -97,7 +97,8 @@ def build(spec: ModelSpec) -> Callable[..., Any]:
                 )
             )
 
-    return training_pipeline
+    graph: Callable[..., Any] = training_pipeline
+    return graph
 
 
 def light(task: dsl.PipelineTask, cpu: str = "500m", memory: str = "1Gi") -> dsl.PipelineTask:

@@ -124,7 +124,7 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         by_number = reference.isdigit()
-        # MLflow has further pseudo-aliases, such as "latest": whatever was registered last, perhaps a rolled-back version.
+        # MLflow has pseudo-aliases too, such as "latest": whatever was registered last, perhaps a rolled-back version.
         if is_empty(self.config) or not (by_number or reference in (PRODUCTION, CANDIDATE, PREVIOUS)):
             return None
         try:

@@ -41,7 +41,7 @@ def step(name: str, label: str = "") -> Iterator[None]:
         known = explain(error)
         if known is None:
             raise
-        problem = {"kind": type(known).__name__, "problem": known.problem, "remedy": known.remedy}
+        problem = {"kind": _kind(known), "problem": known.problem, "remedy": known.remedy}
         say("error", name, label, **problem)
         _keep({"step": name, "label": label, **problem})
         raise SystemExit(1) from error
@@ -71,6 +71,11 @@ def problem_file() -> Path | None:
     """Where the local runner keeps the first problem of a run for the exit handler; None on a cluster."""
     folder = os.environ.get("ARTHAFLOW_RUN_DIR")
     return Path(folder, "problem.json") if folder else None
+
+
+def _kind(error: ArthaflowError) -> str:
+    """Name of the error's class in :mod:`components.errors`: subclasses elsewhere may need more than a message."""
+    return next(c.__name__ for c in type(error).__mro__ if c.__module__ == ArthaflowError.__module__)
 
 
 def _keep(problem: dict[str, Any]) -> None:

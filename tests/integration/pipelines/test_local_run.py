@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from components import models
+from components.catalog import catalogue
 from components.data.sources import load_bars
 from components.errors import ConfigurationError, DataRejected, OutOfSpace
 from components.registry.artifact import read_artifact
@@ -101,17 +104,44 @@ def test_the_lineage_is_in_the_registry_and_in_the_artifact(first: RunResult, ho
     assert read_artifact(first.artifact).metadata["lineage"]["data_hash"] == origin["data_hash"]
 
 
-def test_a_model_that_does_not_beat_its_baseline_is_refused(first: RunResult, home: Path) -> None:
-    before = Registry(Settings(home=home)).versions("tiny")
-    result = run_training("tiny", {"until": UNTIL, "params": {"alpha": 1e9}}, home, Console(file=io.StringIO()))
+def test_a_model_that_does_not_meet_its_gate_is_refused(home: Path, strict: str) -> None:
+    result = run_training(strict, {"until": UNTIL}, home, Console(file=io.StringIO()))
     assert not result.promoted
     assert result.version is None
     assert "refuse" in result.seconds
     assert "register" not in result.seconds
     assert "not registered" in result.card.read_text()
-    assert Registry(Settings(home=home)).versions("tiny") == before
-    refused = story("tiny", Settings(home=home))["refused"]
-    assert [r["reason"] for r in refused][-1] == result.reason
+    told = story(strict, Settings(home=home))
+    assert told["versions"] == []
+    assert [r["reason"] for r in told["refused"]] == [result.reason]
+
+
+@pytest.fixture
+def strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The tiny model behind a gate that nothing passes, in a room of its own."""
+    folder = tmp_path / "strictly" / "strict"
+    folder.mkdir(parents=True)
+    (folder / "spec.py").write_text(STRICT)
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    monkeypatch.setenv("ARTHAFLOW_MODEL_PATH", os.pathsep.join([os.environ["ARTHAFLOW_MODEL_PATH"], str(tmp_path)]))
+    catalogue.cache_clear()
+    yield "strict"
+    catalogue.cache_clear()
+
+
+STRICT = """
+from dataclasses import replace
+
+from components.models.lab.tiny.spec import SPEC as TINY
+
+SPEC = replace(
+    TINY,
+    name="strict",
+    model="components.models.lab.tiny.model:Tiny",
+    dataset="components.models.lab.tiny.data:build_dataset",
+    gate=replace(TINY.gate, max_rmse_ratio=1e-6),
+)
+"""
 
 
 def failing(home: Path, kind: type[Exception], match: str, arguments: dict[str, Any]) -> tuple[str, Path]:

@@ -16,6 +16,13 @@ from components.stages.step import MARK, step
 from tests.support.tiny import test_rooms
 
 
+class DataRejectedByName(DataRejected):
+    """A subclass that is made from other things than a message."""
+
+    def __init__(self, what: str, number: int) -> None:
+        super().__init__(f"{number} {what} are broken.", "Repair them.")
+
+
 def events(text: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix(MARK)) for line in text.splitlines() if line.startswith(MARK)]
 
@@ -33,6 +40,7 @@ def test_a_step_reports_its_start_and_its_end(capsys: pytest.CaptureFixture[str]
     ("error", "kind", "problem"),
     [
         (DataRejected("rows 3 and 4 have no close.", "Repair them."), "DataRejected", "rows 3 and 4"),
+        (DataRejectedByName("rows", 3), "DataRejected", "3 rows"),
         (OSError(28, "No space left on device", "/x"), "OutOfSpace", "/x"),
         (sqlite3.OperationalError("database or disk is full"), "OutOfSpace", "disk is full"),
     ],
