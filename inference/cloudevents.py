@@ -21,6 +21,8 @@ REQUEST = "org.kubeflow.serving.inference.request"
 RESPONSE = "org.kubeflow.serving.inference.response"
 BATCH = "application/cloudevents-batch+json"
 LARGEST_BATCH = 1000
+SYNTHETIC = "explain-"
+"""Prefix of the ids of requests that an explainer made up: no client sent their rows, so they are no sign of drift."""
 
 
 @dataclass(frozen=True)

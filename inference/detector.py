@@ -30,7 +30,7 @@ from components.models.spec import DriftSpec
 from components.registry.artifact import read_artifact
 from inference.arguments import parse, run, server_parser
 from inference.binding import Binder
-from inference.cloudevents import REQUEST, Event, read_events
+from inference.cloudevents import REQUEST, SYNTHETIC, Event, read_events
 from inference.drift import metrics
 from inference.drift.columns import Columns
 from inference.drift.judge import judge, required_rows
@@ -109,14 +109,14 @@ class Detector(hosting.Surrounding):
         self._news.set()
 
     def take(self, event: Event) -> str:
-        """Take in one event; return ``taken``, ``ignored`` (not a request) or ``duplicate``.
+        """Take in one event; return ``taken``, ``ignored`` (no client's request) or ``duplicate``.
 
         Raises
         ------
         InvalidRequest
             If its payload is no V2 request that fits the model's schema.
         """
-        if event.type != REQUEST:
+        if event.type != REQUEST or event.id.startswith(SYNTHETIC):
             return "ignored"
         batch, _ = self.binder.bind(parse_request(event.data))
         self.binder.schema.validate(batch)

@@ -185,6 +185,17 @@ def forward(forwarder: Forwarder, once: bool, stop: Signal, poll_s: float) -> No
             stop.wait(poll_s)
 
 
+def cursor_path(log: Path, sink: str, model: str) -> Path:
+    """Return where the cursor of a log is kept: beside it, one per sink and model."""
+    digest = hashlib.sha256(f"{sink} {model}".encode()).hexdigest()[:12]
+    return log.with_name(f"{log.name}.{digest}.cursor")
+
+
+def backlog(log: Path, sink: str, model: str) -> bool:
+    """Return whether the log holds rows that the sink has not acknowledged."""
+    return bool(read_since(log, Cursor(cursor_path(log, sink, model)).rowid, 1))
+
+
 def main(arguments: Sequence[str]) -> None:
     """Forward a payload log."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
@@ -199,8 +210,7 @@ def main(arguments: Sequence[str]) -> None:
     stop = Signal()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    digest = hashlib.sha256(f"{options.sink} {options.model_name}".encode()).hexdigest()[:12]
-    cursor = Cursor(options.cursor or options.payload_log.with_name(f"{options.payload_log.name}.{digest}.cursor"))
+    cursor = Cursor(options.cursor or cursor_path(options.payload_log, options.sink, options.model_name))
     forwarder = Forwarder(options.payload_log, options.sink, options.model_name, cursor, options.namespace)
     try:
         forward(forwarder, options.once, stop, options.poll_seconds)

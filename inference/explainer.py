@@ -2,7 +2,7 @@
 
 ``POST /v1/models/{name}:explain`` is the route that KServe sends to an explainer (V2 has none);
 ``/v2/models/{name}/explain`` does the same on the explainer's own host. Both take ``{"instances": [...]}`` or a V2 body
-``{"inputs": [...]}``, and ``{"parameters": {"kind": ..., "relative_to": ...}}``.
+``{"inputs": [...]}``, and ``{"parameters": {"kind": ..., "output": "price.1_day", "relative_to": "close"}}``.
 
 Run it with ``python -m inference.explainer --artifact DIR --model_name N --predictor_host H:P --http_port P``; under
 ``.venv-explain`` it explains with Alibi, elsewhere with our own permutation method.
@@ -49,7 +49,8 @@ class Question:
 
     rows: np.ndarray[Any, Any]
     kind: str
-    relative_to: str
+    output: str = ""
+    relative_to: str = ""
 
 
 def build_problem(artifact: Artifact, spec: ModelSpec, upstream: Upstream, budget_rows: int) -> Problem:
@@ -65,6 +66,7 @@ def build_problem(artifact: Artifact, spec: ModelSpec, upstream: Upstream, budge
         seed=spec.explainer.seed,
         budget_rows=budget_rows,
         task=spec.task,
+        outputs=artifact.output_schema,
     )
 
 
@@ -111,7 +113,7 @@ class Explainer(hosting.Surrounding):
 
     def answer(self, question: Question) -> dict[str, Any]:
         """Explain every row of a question."""
-        problem = self.problem.relative_to(question.relative_to)
+        problem = self.problem.asked(question.output, question.relative_to)
         explanations = []
         for row in question.rows:
             with self._turn, SECONDS.labels(self.name, question.kind).time():
@@ -163,9 +165,9 @@ class Explainer(hosting.Surrounding):
         if kind not in METHODS or not available(kind):
             here = ", ".join(k for k in METHODS if available(k))
             raise InvalidRequest(f"{kind!r} cannot run on this server", f"Use one of {here}.", path="parameters.kind")
-        relative_to = str(parameters.get("relative_to") or "")
-        self.problem.relative_to(relative_to)
-        return Question(rows, kind, relative_to)
+        question = Question(rows, kind, str(parameters.get("output") or ""), str(parameters.get("relative_to") or ""))
+        self.problem.asked(question.output, question.relative_to)
+        return question
 
     async def _handle(self, name: str, request: Request) -> Response:
         try:
@@ -181,7 +183,7 @@ class Explainer(hosting.Surrounding):
     def _warm_up(self) -> None:
         while not self._stop.is_set():
             try:
-                self.answer(Question(self.problem.background[:1], self.kind, ""))
+                self.answer(Question(self.problem.background[:1], self.kind))
             except ArthaflowError as error:
                 self._reason = f"the predictor cannot be asked: {error}"
                 self._stop.wait(1.0)

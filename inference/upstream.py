@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from components.errors import ArthaflowError, ModelUnavailable
 from components.models.schema import Batch
+from inference.cloudevents import SYNTHETIC
 from inference.v2 import decode_response, encode_request
 
 PASSED_ON = ("x-request-id", "x-b3-traceid", "authorization", "ce-id")
@@ -87,7 +89,8 @@ class Upstream:
         return self._ask("POST", f"/v2/models/{self.model}/infer", body, headers)
 
     def infer(self, inputs: Batch, outputs: tuple[str, ...] = ()) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-        """Predict a batch, with binary tensors; return the named outputs (all if none) and response parameters.
+        """Predict rows that no client asked for, with binary tensors; return the named outputs (all if none) and response
+        parameters. The payload log marks such a request as synthetic.
 
         Raises
         ------
@@ -97,7 +100,7 @@ class Upstream:
             With the predictor's own status and message.
         """
         body, headers = encode_request({k: np.asarray(v) for k, v in inputs.items()}, binary=True, outputs=outputs)
-        response = self.post(body, headers)
+        response = self.post(body, {**headers, "ce-id": f"{SYNTHETIC}{uuid4()}"})
         _raise_for_status(response)
         return decode_response(response.content, response.headers)
 

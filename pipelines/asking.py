@@ -46,10 +46,19 @@ def predict_inputs(
 
 
 def explain_inputs(
-    serving: LocalServing, spec: ModelSpec, instance: Mapping[str, Any], kind: str = ""
+    serving: LocalServing, spec: ModelSpec, instance: Mapping[str, Any], **parameters: str
 ) -> dict[str, Any]:
-    """Ask the explainer about one row; ``kind`` names a method, empty for the server's default."""
-    body = {"instances": [{k: np.asarray(v).tolist() for k, v in instance.items()}], "parameters": {"kind": kind}}
+    """Ask the explainer about one row.
+
+    Parameters
+    ----------
+    instance : mapping
+        The row's input tensors, without the row axis.
+    **parameters
+        ``kind`` (a method), ``output`` (``tensor.column``), ``relative_to`` (an input column); the server's defaults
+        for what is not given.
+    """
+    body = {"instances": [{k: np.asarray(v).tolist() for k, v in instance.items()}], "parameters": parameters}
     answer = call("POST", f"{serving.find('explainer', spec.name).url}/v1/models/{spec.name}:explain", body)
     explanation: dict[str, Any] = answer["explanations"][0]
     return explanation

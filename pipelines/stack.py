@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +27,7 @@ class Stack:
 
     serving: LocalServing
     spec: ModelSpec
-    _pending: dict[str, Future[Endpoint]] = field(default_factory=dict)
+    _pending: list[Endpoint] = field(default_factory=list)
 
     @property
     def target(self) -> LocalTarget:
@@ -71,20 +69,20 @@ class Stack:
         self._launch(artifact, self.target.router, kinds)
 
     def _launch(self, artifact: Path, router: Endpoint, kinds: tuple[str, ...]) -> None:
-        starts: dict[str, Callable[[], Endpoint]] = {
-            "transformer": lambda: self.serving.start_transformer(self.spec.name, router),
-            "explainer": lambda: self.serving.start_explainer(self.spec.name, artifact, router),
-            "detector": lambda: self.serving.start_detector(self.spec.name, artifact),
-        }
-        wanted = [kind for kind in kinds if kind != "transformer" or self.spec.feature_service]
-        pool = ThreadPoolExecutor(max_workers=len(SURROUNDINGS))
-        self._pending |= {kind: pool.submit(starts[kind]) for kind in wanted}
-        pool.shutdown(wait=False)
+        name = self.spec.name
+        if "transformer" in kinds and self.spec.feature_service:
+            self._pending.append(self.serving.start_transformer(name, router, wait=False))
+        if "explainer" in kinds:
+            self._pending.append(self.serving.start_explainer(name, artifact, router, wait=False))
+        if "detector" in kinds:
+            self._pending.append(self.serving.start_detector(name, artifact, wait=False))
 
     def wait(self) -> dict[str, Endpoint]:
         """Wait for the surroundings, then let the payload log flow to the detector."""
-        up = {kind: future.result() for kind, future in self._pending.items()}
-        self._pending = {}
+        up = {endpoint.kind: endpoint for endpoint in self._pending}
+        for endpoint in self._pending:
+            self.serving.wait_ready(endpoint)
+        self._pending = []
         if "detector" in up:
             self.forward(self.target.stable_version)
         return up

@@ -94,6 +94,8 @@ class Problem:
         Of everything random: the same request gets the same explanation.
     budget_rows : int
         Model rows that one explanation may cost.
+    outputs : Schema
+        What the model returns; a request may choose another number of it.
     calls : int
         Model rows asked so far.
     """
@@ -105,6 +107,7 @@ class Problem:
     seed: int = 7
     budget_rows: int = 8192
     task: str = "regression"
+    outputs: Schema = Schema(())
     calls: int = field(default=0)
 
     def __call__(self, rows: FloatArray) -> FloatArray:
@@ -134,12 +137,33 @@ class Problem:
         known = ", ".join(g.name for g in self.packing.groups if g.single)
         raise InvalidRequest(f"there is no input column {name!r}", f"Use one of {known}.", path="relative_to")
 
-    def relative_to(self, name: str) -> Problem:
-        """Return the problem of explaining the change against an input column; the same problem for an empty name."""
-        if not name:
-            return replace(self, calls=0)
-        self.column(name)
-        return replace(self, calls=0, target=replace(self.target, relative_to=name))
+    def asked(self, output: str, relative_to: str) -> Problem:
+        """Return the problem of explaining another output, or its change against an input column.
+
+        Parameters
+        ----------
+        output : str
+            ``tensor`` or ``tensor.column``; empty for the spec's.
+        relative_to : str
+            Input column that is subtracted; empty for none.
+
+        Raises
+        ------
+        InvalidRequest
+            If there is no such output or input column.
+        """
+        target = self.target
+        if output:
+            tensor, _, column = output.partition(".")
+            try:
+                target = find_target(self.outputs, ExplainerSpec(output=tensor, column=column))
+            except ConfigurationError as error:
+                raise InvalidRequest(
+                    f"there is no output {output!r}", f"Use one of {', '.join(self.outputs.names)}.", path="output"
+                ) from error
+        if relative_to:
+            self.column(relative_to)
+        return replace(self, calls=0, target=replace(target, relative_to=relative_to))
 
     def subsample(self, rows: int) -> FloatArray:
         """Return at most ``rows`` background rows, evenly spaced over time."""

@@ -20,6 +20,8 @@ def explain(
     at: Annotated[str, typer.Option(help="ISO 8601 time, UTC; empty for now.")] = "",
     features: Annotated[Path | None, typer.Option(help="Or a JSON file with one row's tensors.")] = None,
     kind: Annotated[str, typer.Option(help="kernel_shap, anchor_tabular or permutation_shap.")] = "",
+    output: Annotated[str, typer.Option(help="Explained number, as `price.1_day`; the spec's by default.")] = "",
+    relative_to: Annotated[str, typer.Option(help="Input column to explain the change against, as `close`.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Explain one prediction.
@@ -39,7 +41,8 @@ def explain(
         inputs = read_tensors(features)
     else:
         inputs = dict(entity_inputs(serving, spec, entity, at or datetime.now(UTC).isoformat()))
-    answer = explain_inputs(serving, spec, {k: v[0] for k, v in inputs.items()}, kind)
+    row = {name: values[0] for name, values in inputs.items()}
+    answer = explain_inputs(serving, spec, row, kind=kind, output=output, relative_to=relative_to)
     if as_json:
         print_json(answer)
     else:

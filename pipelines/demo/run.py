@@ -32,6 +32,14 @@ FIRST_UNTIL = "2016-12-30"
 ENTITY, AT = "SP500", "2018-12-31T21:00:00Z"
 RATE = 150.0
 PLAN: Mapping[str, Any] = {"soak_s": 4.0, "interval_s": 2.0, "max_wait_s": 24.0}
+QUESTIONS = (
+    ("kernel_shap", {"relative_to": "close"}),
+    ("kernel_shap", {"output": "volatility_forecast"}),
+    ("anchor_tabular", {"output": "volatility_forecast"}),
+    ("permutation_shap", {"output": "volatility_forecast"}),
+)
+"""What is asked of the explainer: why the price should change, and why the forecast is as uncertain as it is."""
+
 DRILL_CANDIDATES = ("linear", "regularised")
 
 
@@ -198,12 +206,13 @@ class Demo:
         inputs = entity_inputs(self.serving, self.spec, ENTITY, AT)
         instance = {name: values[0] for name, values in inputs.items()}
         answers = []
-        for kind in self.spec.explainer.kinds:
+        for kind, asked in QUESTIONS:
             try:
-                answers.append(explain_inputs(self.serving, self.spec, instance, kind))
+                answers.append(explain_inputs(self.serving, self.spec, instance, kind=kind, **asked))
             except ArthaflowError as error:
                 self.console.print(f"[dim]{kind} is not shown: {error.problem}[/dim]")
-        show(answers[0], most=6)
+                continue
+            show(answers[-1], most=4)
         return answers
 
     def drift(self, rows: Rows) -> dict[str, Any]:
@@ -225,8 +234,9 @@ class Demo:
         from inference.event_forwarder import backlog
 
         log = Path(self.serving.find("predictor", MODEL, self.stack.target.stable_version).payload_log)
+        sink = self.serving.find("detector", MODEL).url
         deadline = time.monotonic() + longest_s
-        while backlog(log) and time.monotonic() < deadline:
+        while backlog(log, sink, MODEL) and time.monotonic() < deadline:
             time.sleep(0.1)
 
 

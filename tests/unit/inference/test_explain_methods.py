@@ -92,7 +92,7 @@ def test_it_is_exact_for_pairwise_interactions_with_one_pass(problem: Problem, r
 
 
 def test_it_adds_up_is_sorted_and_repeats_itself(problem: Problem, row: np.ndarray) -> None:
-    first, second = permutation_shap(problem.relative_to(""), row), permutation_shap(problem.relative_to(""), row)
+    first, second = permutation_shap(problem.asked("", ""), row), permutation_shap(problem.asked("", ""), row)
     assert first == second
     assert first["additivity"]["holds"]
     assert first["base_value"] == pytest.approx(float(problem(problem.background).mean()))
@@ -111,12 +111,12 @@ def test_the_budget_is_kept_by_thinning_the_background(problem: Problem, row: np
 
 
 def test_the_change_against_a_column_can_be_explained(problem: Problem, row: np.ndarray) -> None:
-    change = problem.relative_to("close")
+    change = problem.asked("", "close")
     assert change(row[None])[0] == pytest.approx(problem(row[None])[0] - row[0])
     found = by_feature(permutation_shap(change, row))
     assert found["close"] == pytest.approx(0.0, abs=1e-9), "the model adds the close as it is"
     with pytest.raises(InvalidRequest, match="no input column 'nope'"):
-        problem.relative_to("nope")
+        problem.asked("", "nope")
 
 
 def test_a_model_of_one_feature_is_explained_by_it() -> None:
