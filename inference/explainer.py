@@ -61,7 +61,7 @@ def build_problem(artifact: Artifact, spec: ModelSpec, upstream: Upstream, budge
     return Problem(
         packing=packing,
         background=packing.pack(background.inputs),
-        predict=lambda batch: upstream.infer(batch, (target.tensor.name,))[0],
+        predict=lambda batch, output: upstream.infer(batch, (output,))[0],
         target=target,
         seed=spec.explainer.seed,
         budget_rows=budget_rows,

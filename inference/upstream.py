@@ -89,8 +89,9 @@ class Upstream:
         return self._ask("POST", f"/v2/models/{self.model}/infer", body, headers)
 
     def infer(self, inputs: Batch, outputs: tuple[str, ...] = ()) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-        """Predict rows that no client asked for, with binary tensors; return the named outputs (all if none) and response
-        parameters. The payload log marks such a request as synthetic.
+        """Predict rows that no client asked for; return the named outputs (all if none) and response parameters.
+
+        The payload log marks such a request as synthetic.
 
         Raises
         ------

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from inference.drift.ks import holm, ks_critical
-from inference.drift.mmd import MAX_REFERENCE, PERMUTATIONS, SEED, standardise
+from inference.drift.mmd import PERMUTATIONS, SEED, standardise, subsample
 from inference.drift.result import JOINT, FloatArray, TestResult
 
 MISSING = "alibi-detect is not installed here; run the detector with the Python of .venv-explain"
@@ -45,8 +45,7 @@ def alibi_mmd_test(
     import torch
     from alibi_detect.cd import MMDDrift
 
-    keep = np.unique(np.linspace(0, len(reference) - 1, MAX_REFERENCE).astype(int))
-    first, second = standardise(reference[keep], window)
+    first, second = standardise(subsample(reference), window)
     torch.manual_seed(SEED)
     detector = MMDDrift(
         first.astype(np.float32), backend="pytorch", p_val=alpha, n_permutations=PERMUTATIONS, device="cpu"

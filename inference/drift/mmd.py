@@ -14,9 +14,19 @@ from inference.drift.result import JOINT, FloatArray, TestResult
 
 PERMUTATIONS = 500
 MAX_REFERENCE = 500
-"""Reference rows that are used, evenly spaced over time: the kernel matrix grows with the square."""
+"""Reference rows that are used: the kernel matrix grows with the square."""
 
 SEED = 7
+
+
+def subsample(reference: FloatArray) -> FloatArray:
+    """Return at most :data:`MAX_REFERENCE` rows, drawn at random with a fixed seed.
+
+    Not every n-th row: rows of several securities alternate, and every second one would be one security alone.
+    """
+    if len(reference) <= MAX_REFERENCE:
+        return reference
+    return reference[np.sort(np.random.default_rng(SEED).choice(len(reference), MAX_REFERENCE, replace=False))]
 
 
 def standardise(reference: FloatArray, *others: FloatArray) -> list[FloatArray]:
@@ -62,8 +72,7 @@ def mmd_squared(kernel: FloatArray, members: FloatArray) -> FloatArray:
 
 def mmd_test(reference: FloatArray, window: FloatArray, columns: tuple[str, ...], alpha: float) -> list[TestResult]:
     """Test all columns at once; the random permutations have a fixed seed, so that a verdict can be reproduced."""
-    keep = np.unique(np.linspace(0, len(reference) - 1, MAX_REFERENCE).astype(int))
-    first, second = standardise(reference[keep], window)
+    first, second = standardise(subsample(reference), window)
     kernel = rbf_kernel(np.concatenate([second, first]))
     members = np.zeros((len(kernel), PERMUTATIONS + 1))
     members[: len(window), :] = 1.0

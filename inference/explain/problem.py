@@ -12,8 +12,8 @@ from components.models.schema import Batch, Schema, Tensor
 from components.models.spec import ExplainerSpec
 from inference.explain.packing import FloatArray, Packing
 
-Predict = Callable[[Batch], Batch]
-"""Asks the model for a batch, over the inference protocol."""
+Predict = Callable[[Batch, str], Batch]
+"""Asks the model for one output of a batch, over the inference protocol."""
 
 BATCH_ROWS = 512
 """Rows per request to the predictor."""
@@ -107,7 +107,7 @@ class Problem:
     seed: int = 7
     budget_rows: int = 8192
     task: str = "regression"
-    outputs: Schema = Schema(())
+    outputs: Schema = field(default_factory=lambda: Schema(()))
     calls: int = field(default=0)
 
     def __call__(self, rows: FloatArray) -> FloatArray:
@@ -115,7 +115,8 @@ class Problem:
         answers = []
         for start in range(0, len(rows), BATCH_ROWS):
             part = rows[start : start + BATCH_ROWS]
-            output = self.predict(self.packing.unpack(part))[self.target.tensor.name].astype(np.float64)
+            name = self.target.tensor.name
+            output = self.predict(self.packing.unpack(part), name)[name].astype(np.float64)
             answers.append(output.reshape(len(part), -1)[:, self.target.column])
         self.calls += len(rows)
         values = np.concatenate(answers)

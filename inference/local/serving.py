@@ -72,9 +72,7 @@ class LocalServing(Supervisor):
         wanted = Endpoint("router", model, admin_port=admin_port, ready_path="/weights")
         return self._serve(wanted, http_port, flags, 30.0)
 
-    def start_transformer(
-        self, model: str, predictor: Endpoint, *, http_port: int = 0, wait: bool = True
-    ) -> Endpoint:
+    def start_transformer(self, model: str, predictor: Endpoint, *, http_port: int = 0, wait: bool = True) -> Endpoint:
         """Start the transformer of a model in front of a predictor or router; importing Feast takes seconds."""
         wanted = Endpoint("transformer", model, ready_path=READY)
         return self._serve(wanted, http_port, {"predictor_host": predictor.address}, 90.0, wait=wait)

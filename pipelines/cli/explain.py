@@ -59,8 +59,8 @@ def show(answer: dict[str, Any], most: int = 12) -> None:
         for heading in ("feature", "value", "attribution"):
             table.add_column(heading)
         for item in answer["attributions"][:most]:
-            value = "-" if item.get("value") is None else f"{item['value']:.5g}"
-            table.add_row(item["feature"], value, f"{item['attribution']:+.4g} {item.get('unit', '')}")
+            value = "-" if item.get("value") is None else f"{item['value']:.5g} {item.get('unit', '')}"
+            table.add_row(item["feature"], value, f"{item['attribution']:+.4g} {answer.get('unit', '')}")
         out.print(table)
     for key, value in answer.items():
         if key not in ("attributions", "summary", "why", "sentence"):

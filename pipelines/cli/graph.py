@@ -19,7 +19,7 @@ def run(
     source: Annotated[str, typer.Option(help="`embedded`, or the path of a CSV or Parquet file of bars.")] = "embedded",
     bar: Annotated[str, typer.Option(help="Bar length of the source: 1d, 5min, 1min.")] = "1d",
     until: Annotated[str, typer.Option(help="Use data up to this ISO date only.")] = "",
-    horizons: Annotated[str, typer.Option(help="Horizons, comma separated, as `next_bar`; the spec's by default.")] = "",
+    horizons: Annotated[str, typer.Option(help="Horizons, as `next_bar`; the spec's by default.")] = "",
     params: Annotated[str, typer.Option(help="Hyper-parameters that differ from the default, as JSON.")] = "{}",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:

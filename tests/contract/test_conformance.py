@@ -26,7 +26,18 @@ from tests.support import triton_peer
 from tests.support.predictor import Predictor, predictor
 
 pytestmark = pytest.mark.slow
-TRAINING_LIBRARIES = ("torch", "tensorflow", "keras", "sklearn", "xgboost", "pandas", "pyarrow", "mlflow", "kfp", "feast")
+TRAINING_LIBRARIES = (
+    "torch",
+    "tensorflow",
+    "keras",
+    "sklearn",
+    "xgboost",
+    "pandas",
+    "pyarrow",
+    "mlflow",
+    "kfp",
+    "feast",
+)
 
 
 @pytest.fixture(scope="module", params=list(catalogue()))

@@ -59,7 +59,9 @@ def test_only_the_http_boundary_catches_everything() -> None:
             if isinstance(node, ast.ExceptHandler):
                 caught = node.type
                 names = [caught] if not isinstance(caught, ast.Tuple) else caught.elts
-                if caught is None or any(isinstance(n, ast.Name) and n.id in {"Exception", "BaseException"} for n in names):
+                if caught is None or any(
+                    isinstance(n, ast.Name) and n.id in {"Exception", "BaseException"} for n in names
+                ):
                     broad.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     allowed = [b for b in broad if b.startswith("inference/")]
     assert broad == allowed, f"broad except outside the servers' boundary: {sorted(set(broad) - set(allowed))}"

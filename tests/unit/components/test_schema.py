@@ -8,7 +8,9 @@ from components.models.schema import Column, Schema, Tensor
 
 SCHEMA = Schema(
     (
-        Tensor("features", "FP64", (2,), (Column("rsi_14", "points", minimum=0, maximum=100), Column("close", "price"))),
+        Tensor(
+            "features", "FP64", (2,), (Column("rsi_14", "points", minimum=0, maximum=100), Column("close", "price"))
+        ),
         Tensor("window", "FP32", (3, 1)),
     )
 )
@@ -28,11 +30,17 @@ def test_good_batch_passes() -> None:
     [
         ({"features": np.array([[50.0, 10.0], [np.nan, 11.0]])}, r"features\.rsi_14\[1\]: value nan is not a finite"),
         ({"features": np.array([[50.0, np.inf], [60.0, 11.0]])}, r"features\.close\[0\]: value inf"),
-        ({"features": np.array([[50.0, 10.0], [101.0, 11.0]])}, r"features\.rsi_14\[1\]: value 101\.0 is outside \[0, 100\] points"),
+        (
+            {"features": np.array([[50.0, 10.0], [101.0, 11.0]])},
+            r"features\.rsi_14\[1\]: value 101\.0 is outside \[0, 100\] points",
+        ),
         ({"features": np.zeros((2, 3))}, r"features: shape is \[2, 3\], expected \[2, 2\]"),
         ({"window": np.zeros((1, 3, 1), np.float32)}, r"window: shape is \[1, 3, 1\], expected \[2, 3, 1\]"),
         ({"window": np.zeros((2, 3, 1))}, r"window: dtype is float64, expected FP32"),
-        ({"window": np.array([[[0], [np.nan], [0]], [[0], [0], [0]]], np.float32)}, r"window\[0\]\[1\]\[0\]: value nan"),
+        (
+            {"window": np.array([[[0], [np.nan], [0]], [[0], [0], [0]]], np.float32)},
+            r"window\[0\]\[1\]\[0\]: value nan",
+        ),
     ],
 )
 def test_bad_value_is_named(changes: dict[str, np.ndarray], message: str) -> None:

@@ -119,3 +119,11 @@ def test_the_minimum_is_the_smallest_and_grows_with_what_is_asked() -> None:
 def test_a_reference_that_is_too_small_has_no_minimum() -> None:
     assert minimum_rows(60, 6, 0.05, 0.9, 0.25) is None
     assert minimum_rows(1, 1, 0.05, 0.9, 0.9) is None
+
+
+def test_mmd_does_not_take_alternating_securities_for_drift() -> None:
+    """Rows of two securities alternate in time order: the reference's subsample must hold both."""
+    rng = np.random.default_rng(5)
+    reference = rng.normal(size=(1000, 2)) + np.tile([[0.0, 0.0], [3.0, 3.0]], (500, 1))
+    window = reference[rng.permutation(1000)[:200]]
+    assert not mmd_test(reference, window, ("a", "b"), 0.05)[0].drift

@@ -25,7 +25,7 @@ INPUTS = Schema(
 OUTPUTS = Schema((Tensor("price", "FP64", (2,), (Column("near", "points"), Column("far", "points"))),))
 
 
-def predict(batch: Batch) -> Batch:
+def predict(batch: Batch, output: str = "price") -> Batch:
     f, w = batch["features"], batch["window"].astype(float)
     near = f[:, 0] + f[:, 1] * f[:, 2] * f[:, 3] + np.tanh(w.sum(axis=(1, 2))) * f[:, 2]
     return {"price": np.column_stack([near, 2 * near])}
@@ -39,6 +39,7 @@ def problem() -> Problem:
         rng.normal(size=(24, 10)).astype(np.float32).astype(float),
         predict,
         find_target(OUTPUTS, ExplainerSpec(output="price", column="near")),
+        outputs=OUTPUTS,
     )
 
 
@@ -169,3 +170,11 @@ def test_the_default_kind_is_the_first_that_can_run_here() -> None:
         pick(ExplainerSpec(), "anchor_tabular")
     with pytest.raises(ConfigurationError, match="There is no explainer 'lime'"):
         pick(ExplainerSpec(), "lime")
+
+
+def test_a_request_may_choose_another_output(problem: Problem, row: np.ndarray) -> None:
+    near, far = permutation_shap(problem, row), permutation_shap(problem.asked("price.far", ""), row)
+    assert far["output"] == "price.far"
+    assert far["prediction"] == pytest.approx(2 * near["prediction"])
+    with pytest.raises(InvalidRequest, match="no output 'price.nowhere'"):
+        problem.asked("price.nowhere", "")
