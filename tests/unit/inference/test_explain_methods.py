@@ -84,7 +84,7 @@ def test_it_approaches_the_exact_values_within_its_standard_errors(problem: Prob
 
 
 def test_it_is_exact_for_pairwise_interactions_with_one_pass(problem: Problem, row: np.ndarray) -> None:
-    problem.predict = lambda b: {"price": np.repeat((b["features"][:, :1] * b["features"][:, 1:2]) + 3.0, 2, axis=1)}
+    problem.predict = lambda b, _: {"price": np.repeat((b["features"][:, :1] * b["features"][:, 1:2]) + 3.0, 2, axis=1)}
     problem.budget_rows = 1
     problem.background = problem.background[:2]
     found = by_feature(permutation_shap(problem, row))
@@ -123,7 +123,9 @@ def test_the_change_against_a_column_can_be_explained(problem: Problem, row: np.
 def test_a_model_of_one_feature_is_explained_by_it() -> None:
     packing = Packing(Schema((Tensor("x", "FP64", (1,), (Column("x"),)),)))
     target = find_target(Schema((Tensor("y", "FP64"),)), ExplainerSpec())
-    answer = permutation_shap(Problem(packing, np.zeros((3, 1)), lambda b: {"y": 2 * b["x"][:, 0]}, target), np.ones(1))
+    answer = permutation_shap(
+        Problem(packing, np.zeros((3, 1)), lambda b, _: {"y": 2 * b["x"][:, 0]}, target), np.ones(1)
+    )
     assert by_feature(answer) == {"x": 2.0}
 
 
@@ -176,5 +178,5 @@ def test_a_request_may_choose_another_output(problem: Problem, row: np.ndarray) 
     near, far = permutation_shap(problem, row), permutation_shap(problem.asked("price.far", ""), row)
     assert far["output"] == "price.far"
     assert far["prediction"] == pytest.approx(2 * near["prediction"])
-    with pytest.raises(InvalidRequest, match="no output 'price.nowhere'"):
+    with pytest.raises(InvalidRequest, match=r"no output 'price\.nowhere'"):
         problem.asked("price.nowhere", "")
