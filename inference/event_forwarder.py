@@ -81,11 +81,21 @@ class Forwarder:
         Where to go on.
     timeout_s : float
         For each event.
+    mode : str
+        ``all``, or ``request`` for requests alone, as KServe's ``logger.mode``.
     """
 
     def __init__(
-        self, log: Path, sink: str, model: str, cursor: Cursor, namespace: str = "default", timeout_s: float = 10.0
+        self,
+        log: Path,
+        sink: str,
+        model: str,
+        cursor: Cursor,
+        namespace: str = "default",
+        timeout_s: float = 10.0,
+        mode: str = "all",
     ) -> None:
+        self.mode = mode
         self.log = log
         self.sink = sink
         self.model = model
@@ -133,7 +143,7 @@ class Forwarder:
         }
         source = f"http://{socket.gethostname()}/{self.log.name}"
         yield Event(record.id, source, REQUEST, record.request, extensions)
-        if record.status == 200:
+        if record.status == 200 and self.mode == "all":
             yield Event(record.id, source, RESPONSE, record.response, extensions)
 
     def _post(self, event: Event, time_s: float) -> None:
@@ -203,6 +213,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--sink", required=True, help="URL that takes CloudEvents by POST")
     parser.add_argument("--model_name", required=True, help="sent as inferenceservicename")
     parser.add_argument("--namespace", default="default", help="sent as namespace")
+    parser.add_argument("--mode", choices=("all", "request"), default="all", help="request: no response events")
     parser.add_argument("--cursor", type=Path, default=None, help="default: beside the log, one per sink")
     parser.add_argument("--poll_seconds", type=float, default=0.5, help="pause when there is nothing to send")
     parser.add_argument("--once", action="store_true", help="send what is there and exit")
@@ -211,7 +222,9 @@ def main(arguments: Sequence[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     cursor = Cursor(options.cursor or cursor_path(options.payload_log, options.sink, options.model_name))
-    forwarder = Forwarder(options.payload_log, options.sink, options.model_name, cursor, options.namespace)
+    forwarder = Forwarder(
+        options.payload_log, options.sink, options.model_name, cursor, options.namespace, mode=options.mode
+    )
     try:
         forward(forwarder, options.once, stop, options.poll_seconds)
     finally:

@@ -103,9 +103,9 @@ class LocalServing(Supervisor):
         return self._serve(wanted, http_port, {"artifact": artifact_dir.resolve()}, 120.0, explain_python(), wait)
 
     def start_forwarder(self, predictor: Endpoint, sink: str) -> Endpoint:
-        """Start the process that sends a predictor's payload log to ``sink`` as CloudEvents."""
+        """Start the process that sends the requests of a predictor's payload log to ``sink`` as CloudEvents."""
         command = [sys.executable, "-m", "inference.event_forwarder", "--payload_log", predictor.payload_log]
-        command += ["--sink", sink, "--model_name", predictor.model]
+        command += ["--sink", sink, "--model_name", predictor.model, "--mode", "request"]
         wanted = Endpoint("forwarder", predictor.model, predictor.version, command=tuple(command))
         return self.launch(wanted, 0.0)
 

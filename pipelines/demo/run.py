@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from components.catalog import get_spec
 from components.data.dataset import Dataset
 from components.errors import ArthaflowError
 from components.models.spec import ModelSpec
+from components.registry.versions import Version
 from components.rollout.engine import RolloutResult
 from inference.local import LocalServing
 from inference.traffic import Traffic, TrafficSummary
@@ -30,8 +32,8 @@ from pipelines.stack import Stack
 MODEL = "price_forecast"
 FIRST_UNTIL = "2016-12-30"
 ENTITY, AT = "SP500", "2018-12-31T21:00:00Z"
-RATE = 150.0
-PLAN: Mapping[str, Any] = {"soak_s": 4.0, "interval_s": 2.0, "max_wait_s": 24.0}
+RATE = 200.0
+PLAN: Mapping[str, Any] = {"soak_s": 3.0, "interval_s": 1.5, "max_wait_s": 24.0}
 QUESTIONS = (
     ("kernel_shap", {"relative_to": "close"}),
     ("kernel_shap", {"output": "volatility_forecast"}),
@@ -40,6 +42,7 @@ QUESTIONS = (
 )
 """What is asked of the explainer: why the price should change, and why the forecast is as uncertain as it is."""
 
+DRIFT_TRAFFIC_S = 2.5
 DRILL_CANDIDATES = ("linear", "regularised")
 
 
@@ -125,19 +128,13 @@ class Demo:
             self.stack.wait()
             self.predict()
         traffic = Traffic(self.stack.target.router.url, MODEL, before, rate=RATE)
-        with traffic:
+        with traffic, ThreadPoolExecutor(1) as aside:
+            bad = aside.submit(self.plant, second)
             with self.phase("Roll version 2 out under live traffic"):
                 promoted = self.expect("promoted", self.roll_out(str(second.version)))
             self.stack.surround(second.artifact)
             with self.phase("Roll a deliberately bad version 3 out"):
-                bad = plant_bad_version(
-                    self.spec,
-                    second.artifacts["split/dataset"],
-                    second.artifacts["split/folds"],
-                    DRILL_CANDIDATES,
-                    key="drill",
-                )
-                rolled_back = self.expect("rolled_back", self.roll_out(bad.version))
+                rolled_back = self.expect("rolled_back", self.roll_out(bad.result().version))
             forecast = self.predict()
         summary = traffic.stop()
         self.console.print(f"{summary.sent} requests of live traffic, {summary.failed} failed.")
@@ -176,6 +173,11 @@ class Demo:
         if result.version is None:
             raise DemoFailed(f"The gate refused the version: {result.reason}", f"See {result.report}.")
         return result
+
+    def plant(self, run: RunResult) -> Version:
+        """Train the bad version on the second run's rows."""
+        data, folds = run.artifacts["split/dataset"], run.artifacts["split/folds"]
+        return plant_bad_version(self.spec, data, folds, DRILL_CANDIDATES, key="drill")
 
     def roll_out(self, version: str) -> RolloutResult:
         """Roll a version out, saying what happens."""
@@ -221,7 +223,7 @@ class Demo:
         self.settle()
         call("POST", f"{detector.url}/v1/drift/reset")
         with Traffic(self.stack.target.router.url, MODEL, rows, rate=RATE) as traffic:
-            time.sleep(4.0)
+            time.sleep(DRIFT_TRAFFIC_S)
         if traffic.summary().failed:
             raise DemoFailed(f"A request of the drift traffic failed: {traffic.summary().failures[0].reason}.")
         self.settle()
