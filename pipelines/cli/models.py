@@ -11,7 +11,9 @@ from components.catalog import catalogue, get_spec
 from pipelines.cli.console import out, print_json
 
 app = typer.Typer(
-    invoke_without_command=True, help="List the catalogue; `show` tells one model's story.", no_args_is_help=False
+    invoke_without_command=True,
+    help="List the catalogue; `show` tells one model's story.\n\nExample: [bold]arthaflow models[/bold]",
+    no_args_is_help=False,
 )
 
 

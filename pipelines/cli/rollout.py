@@ -12,7 +12,11 @@ from components.catalog import get_spec
 from components.settings import settings
 from pipelines.cli.console import out
 
-app = typer.Typer(help="Canary a version with an analysis at every step; replay past rollouts.", no_args_is_help=True)
+app = typer.Typer(
+    help="Canary a version with an analysis at every step; replay past rollouts.\n\n"
+    "Example: [bold]arthaflow rollout start price_forecast --version 2[/bold]",
+    no_args_is_help=True,
+)
 
 
 @app.command()
