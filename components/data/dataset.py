@@ -88,7 +88,9 @@ class Dataset:
         """Inverse of :meth:`write`."""
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path).combine_chunks()
+        # Not read_table, which imports pandas.
+        with pq.ParquetFile(path) as file:
+            table = file.read().combine_chunks()
         layout = json.loads(table.schema.metadata[b"arthaflow.layout"])
         tensors: dict[str, Tensors] = {"inputs": {}, "targets": {}}
         for key, shape in layout.items():

@@ -1,8 +1,8 @@
 """The Model contract: what a model must be able to do, and nothing about how it is trained, served or watched.
 
 A model is a blend of one or more *candidates*. Each candidate learns on its own (so that a graph can train them side by
-side); the model then learns, from the candidates' predictions on validation rows alone, how to blend and calibrate them.
-A model of a single candidate overrides nothing but :meth:`Model.candidates` and :meth:`Model.finish`.
+side); the model then learns, from the candidates' predictions on validation rows alone, how to blend and calibrate
+them. A model of one candidate derives from :class:`components.models.single.SingleModel`.
 """
 
 from __future__ import annotations

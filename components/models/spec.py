@@ -39,8 +39,8 @@ class GateSpec:
 class ExplainerSpec:
     """How predictions of the model are explained.
 
-    ``kinds`` in order of preference; the first whose library is installed is the default. ``output`` and ``column`` select
-    the explained number; the explanation attributes its difference from the background mean.
+    ``kinds`` in order of preference; the first whose library is installed is the default. ``output`` and ``column``
+    select the explained number; the explanation attributes its difference from the background mean.
     """
 
     kinds: tuple[str, ...] = ("kernel_shap", "anchor_tabular", "permutation_shap")
@@ -134,7 +134,8 @@ class RolloutSpec:
     output, column : str
         Output tensor and column; empty for the first output of the model and its first column.
     relative_to : str
-        ``tensor.column`` of the input that the number is divided by, so that rows of different size compare; empty for none.
+        ``tensor.column`` of the input that the number is divided by, so that rows of different size compare; empty for
+        none.
     tolerance : float
         Differences up to this are immaterial, in the unit of the compared number.
     """
@@ -160,8 +161,8 @@ class ModelSpec:
     data_licence : str
         Licence of the default data.
     model, dataset : str
-        ``module:object`` of the :class:`~components.models.contract.Model` class and of the dataset builder; a leading dot
-        is relative to the model's own folder.
+        ``module:object`` of the :class:`~components.models.contract.Model` class and of the dataset builder; a leading
+        dot is relative to the model's own folder.
     feature_service : str
         Feast feature service that serves online requests; empty when requests always carry features.
     runtime : str

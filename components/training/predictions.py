@@ -58,7 +58,8 @@ class Predictions:
 
         path = directory / FILE
         try:
-            table = pq.read_table(path)
+            with pq.ParquetFile(path) as file:
+                table = file.read()
         except (FileNotFoundError, pa.ArrowInvalid) as error:
             raise ArtifactCorrupt(f"{path} cannot be read ({error}).", "Train the candidate again.") from error
         self.path = path

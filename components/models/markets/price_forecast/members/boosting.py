@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from components.features.definitions import NAMES
+from components.lean import without
 from components.models.contract import FloatArray
 from components.models.engines import ROWS, Engine, EngineTable, measure
 from components.models.markets.price_forecast.inputs import Prepared
@@ -30,7 +31,8 @@ class Boosting(Member):
     name = "xgboost"
 
     def _fit(self, x: Prepared, y: FloatArray, held: Prepared, y_held: FloatArray) -> None:
-        import xgboost as xgb
+        with without("sklearn", "pandas"):
+            import xgboost as xgb
 
         p = self.params
         settings = {

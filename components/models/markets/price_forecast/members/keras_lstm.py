@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from components.lean import without
 from components.models.contract import FloatArray
 from components.models.markets.price_forecast.inputs import Prepared
 from components.models.markets.price_forecast.members.base import Float32, Member, add_width
@@ -30,14 +33,9 @@ class KerasLstm(Member):
     name = "keras_lstm"
 
     def _fit(self, x: Prepared, y: FloatArray, held: Prepared, y_held: FloatArray) -> None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-        import keras
-
-        keras.utils.set_random_seed(self.params.seed)
-        self.model = _build(self.params.keras_units, y.shape[1])
-        self.model.compile(optimizer=keras.optimizers.Adam(self.params.keras_rate), loss="mse")
-        history = self.model.fit(
+        network = self._network(y.shape[1])
+        network.reset(self.params.seed)
+        history = network.model.fit(
             _returns(x),
             np.clip(y, -5, 5).astype(np.float32),
             batch_size=self.params.batch,
@@ -45,16 +43,22 @@ class KerasLstm(Member):
             shuffle=True,
             verbose=0,
         )
+        self.weights: list[Float32] = network.model.get_weights()
         self.facts["train_loss"] = [float(v) for v in history.history["loss"]]
 
+    def _network(self, horizons: int) -> _Network:
+        return _compiled(self.params.keras_units, horizons, self.params.keras_rate, self.params.seed)
+
     def _predict(self, x: Prepared) -> FloatArray:
-        units = np.asarray(self.model.predict_on_batch(_returns(x)), dtype=np.float64)
+        model = self._network(len(self.params.horizons)).model
+        model.set_weights(self.weights)
+        units = np.asarray(model.predict_on_batch(_returns(x)), dtype=np.float64)
         returns: FloatArray = units * self._width(x)
         return returns
 
     def export(self) -> bytes:
         """Return the network as ONNX, from its weights; dropout does nothing at prediction."""
-        k1, r1, b1, k2, r2, b2, w3, b3, w4, b4 = self.model.get_weights()
+        k1, r1, b1, k2, r2, b2, w3, b3, w4, b4 = self.weights
         graph = GraphBuilder(self.name)
         bounds = [
             graph.constant(n, [v], np.int64) for n, v in (("start", 60 - SEQUENCE_LENGTH), ("stop", 60), ("axis", 1))
@@ -74,6 +78,42 @@ class KerasLstm(Member):
 
 def _returns(x: Prepared) -> Float32:
     return np.ascontiguousarray(x.sequence[:, -SEQUENCE_LENGTH:, :1])
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A compiled model and the values that its variables started from.
+
+    TensorFlow takes longer to trace and compile the model than to train it, so every fold starts from the same one.
+    """
+
+    model: Any
+    variables: list[Any]
+    start: list[Any]
+
+    def reset(self, seed: int) -> None:
+        """Forget all training: weights, the optimiser's state and the random states of the dropout layers."""
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        for variable, value in zip(self.variables, self.start, strict=True):
+            variable.assign(value)
+
+
+@lru_cache(maxsize=1)
+def _compiled(units: int, horizons: int, rate: float, seed: int) -> _Network:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    with without("pandas", "sklearn", "matplotlib", "PIL", "scipy", "pydot"):
+        import keras
+
+    keras.utils.set_random_seed(seed)
+    model = _build(units, horizons)
+    optimiser = keras.optimizers.Adam(rate)
+    optimiser.build(model.trainable_variables)
+    model.compile(optimizer=optimiser, loss="mse")
+    variables = [*model.variables, *optimiser.variables]
+    return _Network(model, variables, [np.array(v) for v in variables])
 
 
 def _build(units: int, horizons: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from components.features.definitions import DOCUMENT_2, NAMES
+from components.lean import without
 from components.models.contract import FloatArray
 from components.models.markets.price_forecast.inputs import INDEX, Prepared
 from components.models.markets.price_forecast.members.base import Member
@@ -28,7 +29,8 @@ class Linear(Member):
     name = "linear"
 
     def _fit(self, x: Prepared, y: FloatArray, held: Prepared, y_held: FloatArray) -> None:
-        from sklearn.linear_model import LinearRegression
+        with without("pandas"):
+            from sklearn.linear_model import LinearRegression
 
         self.model = LinearRegression().fit(x.tabular[:, COLUMNS].astype(np.float64), np.expm1(y * self._width(x)))
         self.facts["coefficients"] = {

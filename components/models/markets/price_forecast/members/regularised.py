@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from components.features.definitions import NAMES
+from components.lean import without
 from components.models.contract import FloatArray
 from components.models.markets.price_forecast.inputs import Prepared
 from components.models.markets.price_forecast.members.base import Member, Standardiser, add_width
@@ -40,9 +41,10 @@ class Regularised(Member):
         }
 
     def _three(self, features: FloatArray, y: FloatArray, step: int) -> list[Any]:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import ElasticNetCV, LassoCV, RidgeCV
-        from sklearn.model_selection import TimeSeriesSplit
+        with without("pandas"):
+            from sklearn.exceptions import ConvergenceWarning
+            from sklearn.linear_model import ElasticNetCV, LassoCV, RidgeCV
+            from sklearn.model_selection import TimeSeriesSplit
 
         splits = list(TimeSeriesSplit(SPLITS, gap=step * ENTITIES).split(features))
         models = [
