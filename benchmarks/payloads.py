@@ -38,7 +38,7 @@ def binary_request(model: str, name: str, rows: FloatArray, outputs: list[str]) 
 
 def grpc_request(model: str, name: str, rows: FloatArray, outputs: list[str]) -> Request:
     """Return a serialised ``ModelInferRequest`` with raw contents."""
-    from tritonclient.grpc import service_pb2
+    from kserve.protocol.grpc import grpc_predict_v2_pb2 as service_pb2
 
     message = service_pb2.ModelInferRequest(model_name=model, raw_input_contents=[rows.tobytes()])
     message.inputs.add(name=name, datatype="FP32", shape=rows.shape)
@@ -62,7 +62,7 @@ def read_rest(body: bytes, headers: dict[str, str]) -> FloatArray:
 
 def read_grpc(body: bytes) -> FloatArray:
     """Return the first output of a serialised ``ModelInferResponse``, of shape (rows, values)."""
-    from tritonclient.grpc import service_pb2
+    from kserve.protocol.grpc import grpc_predict_v2_pb2 as service_pb2
 
     message = service_pb2.ModelInferResponse.FromString(body)
     output = message.outputs[0]

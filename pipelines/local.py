@@ -157,6 +157,8 @@ def _surroundings(root: Path, run_id: str, directory: Path) -> Iterator[None]:
         TMPDIR=str(directory / "tmp"),
         PATH=os.pathsep.join([python, os.environ.get("PATH", "")]),
     )
+    # Each step is a process that imports much: without bytecode it compiles thousands of files before it works.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

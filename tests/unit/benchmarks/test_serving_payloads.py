@@ -31,7 +31,7 @@ def test_binary_request_is_tritons() -> None:
 
 
 def test_grpc_request_is_a_model_infer_request() -> None:
-    from tritonclient.grpc import service_pb2
+    from kserve.protocol.grpc import grpc_predict_v2_pb2 as service_pb2
 
     message = service_pb2.ModelInferRequest.FromString(grpc_request("m", "x", ROWS, ["y"]).body)
     assert (message.model_name, list(message.inputs[0].shape), message.outputs[0].name) == ("m", [2, 3], "y")
@@ -55,7 +55,7 @@ def test_of_two_class_probabilities_the_second_is_read() -> None:
 
 @pytest.mark.parametrize("raw", [True, False])
 def test_grpc_answers_raw_and_typed(raw: bool) -> None:
-    from tritonclient.grpc import service_pb2
+    from kserve.protocol.grpc import grpc_predict_v2_pb2 as service_pb2
 
     message = service_pb2.ModelInferResponse()
     output = message.outputs.add(name="y", datatype="FP32", shape=[2, 1])
