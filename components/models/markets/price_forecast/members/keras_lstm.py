@@ -113,7 +113,7 @@ def _compiled(units: int, horizons: int, rate: float, seed: int) -> _Network:
     optimiser.build(model.trainable_variables)
     model.compile(optimizer=optimiser, loss="mse")
     variables = [*model.variables, *optimiser.variables]
-    return _Network(model, variables, [np.array(v) for v in variables])
+    return _Network(model, variables, [np.array(v.numpy()) for v in variables])
 
 
 def _build(units: int, horizons: int) -> Any:
