@@ -18,6 +18,7 @@ import pandas as pd
 
 from components.errors import FeatureUnavailable, InvalidRequest
 from components.features.definitions import FEATURES, NAMES
+from feature_repo.importing import import_feast
 from feature_repo.tables import FOLDER, newest_known, on_cluster, upsert
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def open_store(root: Path) -> FeatureStore:
     os.environ.setdefault("FEAST_USAGE", "False")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        import_feast()
         from feast import FeatureStore
 
         folder = root / FOLDER

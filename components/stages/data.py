@@ -78,12 +78,7 @@ def features(bars: Path, market: Path, table: Path) -> str:
     import pandas as pd
 
     from components.features.price import compute_features
-    from components.lean import without
     from feature_repo.store import materialise, open_store, training_frame, write_features
-
-    with without("torch"):
-        # Three seconds less: it only wants to recognise tensors among entity rows.
-        import feast  # noqa: F401
 
     root = settings().root
     frame = compute_features(pd.read_parquet(bars), pd.read_parquet(market))
