@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class GraphBuilder:
         self.node_list.append(helper.make_node(kind, list(inputs), list(outputs), **attributes))
         return list(outputs)
 
-    def build(self, inputs: Shapes, outputs: Shapes) -> bytes:
+    def build(self, inputs: Shapes, outputs: Shapes, ml_opset: int = ML_OPSET) -> bytes:
         """Return the checked, serialised graph; inputs and outputs are single precision."""
         import onnx
         from onnx import TensorProto, helper
@@ -61,7 +62,7 @@ class GraphBuilder:
             return [helper.make_tensor_value_info(n, TensorProto.FLOAT, list(s)) for n, s in shapes.items()]
 
         graph = helper.make_graph(self.node_list, self.name, values(inputs), values(outputs), self.initialisers)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ml_opset)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="arthaflow")
         onnx.checker.check_model(model, full_check=True)
         data: bytes = model.SerializeToString()
@@ -141,15 +142,21 @@ def merge_graphs(graphs: Mapping[str, bytes]) -> bytes:
     return result
 
 
-def open_session(data: bytes) -> Any:
-    """Open a graph in ONNX Runtime with one thread: servers scale by processes, threads cost more than they give."""
+def open_session(graph: bytes | Path) -> Any:
+    """Open a graph in ONNX Runtime with one thread: servers scale by processes, threads cost more than they give.
+
+    Parameters
+    ----------
+    graph : bytes or Path
+        Serialised graph, or its file. A session keeps the bytes it was opened with, so a large graph is better a file.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def max_difference(data: bytes, feed: Mapping[str, npt.NDArray[Any]], native: npt.NDArray[Any]) -> float:

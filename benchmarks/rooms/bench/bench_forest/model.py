@@ -13,6 +13,7 @@ from components.data.dataset import Dataset
 from components.models.bench.bench_forest.data import COLUMNS
 from components.models.contract import FloatArray
 from components.models.onnx_graphs import open_session
+from components.models.onnx_trees import forest_graph
 from components.models.schema import Batch, Schema, Tensor
 from components.models.single import SingleModel
 
@@ -55,19 +56,15 @@ class Trees:
 
     def export(self, directory: Path) -> None:
         """Write ``model.onnx``."""
-        from skl2onnx import convert_sklearn
-        from skl2onnx.common.data_types import FloatTensorType
-
-        inputs = [("features", FloatTensorType([None, len(COLUMNS)]))]
-        graph = convert_sklearn(self.forest, initial_types=inputs, target_opset=15)
-        (directory / "model.onnx").write_bytes(graph.SerializeToString())
+        graph = forest_graph(self.forest, "features", "prediction")
+        (directory / "model.onnx").write_bytes(graph)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         """Inverse of :meth:`save`."""
         trees = cls(Params())
         trees.source = directory
-        trees.session = open_session((directory / "model.onnx").read_bytes())
+        trees.session = open_session(directory / "model.onnx")
         return trees
 
 
