@@ -120,7 +120,7 @@ print((resident() - before) * 1024)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads resident memory from Linux's /proc")
 def test_graph_costs_less_than_a_hundred_bytes_a_node(tmp_path: Path) -> None:
-    """What converters write costs about two hundred: the runtime keeps strings, and each number in eight bytes."""
+    """Measured: 61, and 162 for what skl2onnx writes, whose strings and unused fields the runtime keeps."""
     rng = np.random.default_rng(3)
     x = rng.random((3000, 6), dtype=np.float32)
     forest = RandomForestRegressor(60, random_state=1).fit(x, rng.random(3000))
