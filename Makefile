@@ -18,13 +18,13 @@ setup: $(VENV)/.ready $(EXPLAIN)/.ready ## create both environments
 $(VENV)/.ready: requirements/main.txt pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install -q uv
-	$(UV) pip install -q --python $(VENV)/bin/python -r requirements/main.txt --overrides requirements/overrides.txt
+	$(UV) pip install -q --compile-bytecode --python $(VENV)/bin/python -r requirements/main.txt --overrides requirements/overrides.txt
 	$(UV) pip install -q --python $(VENV)/bin/python --no-deps -e .
 	touch $@
 
 $(EXPLAIN)/.ready: requirements/explain.txt pyproject.toml | $(VENV)/.ready
 	test -x $(EXPLAIN)/bin/python || $(PYTHON) -m venv $(EXPLAIN)
-	$(UV) pip install -q --python $(EXPLAIN)/bin/python -r requirements/explain.txt
+	$(UV) pip install -q --compile-bytecode --python $(EXPLAIN)/bin/python -r requirements/explain.txt
 	$(UV) pip install -q --python $(EXPLAIN)/bin/python --no-deps -e .
 	touch $@
 

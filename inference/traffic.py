@@ -75,13 +75,15 @@ class Traffic:
     model : str
         Name on the protocol.
     rows : Batch
-        Valid inputs; each request carries one of the rows, drawn at random.
+        Valid inputs; each request carries one of the rows.
     rate : float
         Requests per second.
     connections : int
         Clients, each with one connection.
     seed : int
         Of the drawing.
+    in_order : bool
+        Send the rows one after the other, again and again, instead of drawing them at random.
     """
 
     url: str
@@ -91,6 +93,7 @@ class Traffic:
     connections: int = 16
     seed: int = 7
     timeout_s: float = 60.0
+    in_order: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -154,7 +157,9 @@ class Traffic:
         while True:
             with self._lock:
                 due = self._began + self._sent / self.rate
-                body = self._random.choice(self._bodies)
+                body = (
+                    self._bodies[self._sent % len(self._bodies)] if self.in_order else self._random.choice(self._bodies)
+                )
                 if self._halt.is_set():
                     break
                 self._sent += 1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipelines.demo.run import DemoResult
 
 NOTES = (
+    "Traffic replays the last two years' rows spread evenly, not in their order: days in a row are no fair sample.",
     "Before 2014 the embedded VIX is a proxy: the volatility of the S&P 500, in percent.",
     "The regime change and the bad version 3 are simulated, and say so; prices, requests and rollouts are real.",
     "The embedded prices end on 2018-12-31: the data ship inside a package and are for evaluation.",

@@ -222,7 +222,7 @@ class Demo:
         detector = self.serving.find("detector", MODEL)
         self.settle()
         call("POST", f"{detector.url}/v1/drift/reset")
-        with Traffic(self.stack.target.router.url, MODEL, rows, rate=RATE) as traffic:
+        with Traffic(self.stack.target.router.url, MODEL, rows, rate=RATE, in_order=True) as traffic:
             time.sleep(DRIFT_TRAFFIC_S)
         if traffic.summary().failed:
             raise DemoFailed(f"A request of the drift traffic failed: {traffic.summary().failures[0].reason}.")

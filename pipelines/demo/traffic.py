@@ -22,10 +22,19 @@ SIMULATION = (
 )
 
 
+STRIDE = 389
+"""Coprime to :data:`RECENT`, so that any stretch of the replayed rows is spread evenly over years and securities."""
+
+
 def recent_rows(data: Dataset) -> Rows:
-    """Return the inputs of the last rows of a dataset, about two years of both securities."""
+    """Return the inputs of the last rows of a dataset, about two years of both securities, spread instead of in order.
+
+    Days in their order are no fair sample of two years: consecutive market days resemble each other, and a test that
+    takes them for independent draws would call any quiet month drift.
+    """
     last = np.argsort(data.times, kind="stable")[-RECENT:]
-    return {name: values[last] for name, values in data.inputs.items()}
+    spread = last[np.arange(len(last)) * STRIDE % len(last)]
+    return {name: values[spread] for name, values in data.inputs.items()}
 
 
 def rows_after_regime_change(bars: pd.DataFrame) -> Rows:
