@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.errors import FeatureUnavailable
+from components.errors import FeatureUnavailable, ModelUnavailable
 from components.models.spec import ModelSpec
 from inference.feature_request import Keys, read_keys, tensors_from_rows
 from inference.local import LocalServing
@@ -39,5 +39,7 @@ def entity_inputs(serving: LocalServing, spec: ModelSpec, entity: str, at: str) 
     body, _ = encode_request({"entity": np.array([entity], object), "timestamp": np.array([at], object)})
     keys = read_keys(parse_request(body, None)) or Keys([], [])
     rows = lookup(open_store(serving.home), keys.entities, [pd.Timestamp(t) for t in keys.times])
-    predictor = next(e for e in serving.running() if e.kind == "predictor" and e.model == spec.name)
+    predictor = next((e for e in serving.running() if e.kind == "predictor" and e.model == spec.name), None)
+    if predictor is None:
+        raise ModelUnavailable(f"No predictor of {spec.name} runs.", f"Start it with `arthaflow serve {spec.name}`.")
     return tensors_from_rows(rows, read_artifact(Path(predictor.artifact)).input_schema)

@@ -47,13 +47,16 @@ class Stack:
         Raises
         ------
         ArthaflowError
-            If a server does not get ready; those that were started are stopped again.
+            If a server does not get ready; those that were started are stopped again, and what ran before runs on.
         """
+        before = {endpoint.key for endpoint in self.serving.running()}
         try:
             router = self.begin(version, artifact, port=port, only=only)
             return {"router": router, **self.wait()}
         except ArthaflowError:
-            self.serving.stop_all()
+            for endpoint in self.serving.running():
+                if endpoint.key not in before:
+                    self.serving.stop(endpoint.key)
             raise
 
     def begin(self, version: str, artifact: Path, *, port: int = 0, only: tuple[str, ...] = SURROUNDINGS) -> Endpoint:
@@ -86,6 +89,19 @@ class Stack:
         if "detector" in up:
             self.forward(self.target.stable_version)
         return up
+
+    def guard(self) -> None:
+        """Let the home's one watchdog restart what is killed."""
+        if not any(endpoint.kind == "watchdog" for endpoint in self.serving.running()):
+            self.serving.start_watchdog()
+
+    def stop(self) -> None:
+        """Stop this model's servers, and the watchdog when nothing else runs."""
+        for endpoint in self.serving.running():
+            if endpoint.model == self.spec.name:
+                self.serving.stop(endpoint.key)
+        if all(endpoint.kind == "watchdog" for endpoint in self.serving.running()):
+            self.serving.stop_all()
 
     def forward(self, version: str) -> Endpoint:
         """Send a version's payload log to the detector as CloudEvents."""

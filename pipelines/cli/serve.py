@@ -36,9 +36,10 @@ def serve(
     number = registry.get(spec.name, version).version
     artifact = registry.resolve(spec.name, number)
     serving = LocalServing(settings().root)
+    stack = Stack(serving, spec)
     with out.status(f"Starting version {number} of {spec.name} and what surrounds it"):
-        up = Stack(serving, spec).start(number, artifact, port=port, only=() if only_predictor else SURROUNDINGS)
-        serving.start_watchdog()
+        up = stack.start(number, artifact, port=port, only=() if only_predictor else SURROUNDINGS)
+        stack.guard()
     table = Table(title=f"{spec.name} version {number}", title_justify="left")
     for heading in ("server", "URL"):
         table.add_column(heading)
@@ -56,7 +57,7 @@ def serve(
     except KeyboardInterrupt:
         out.print("Stopping.")
     finally:
-        serving.stop_all()
+        stack.stop()
 
 
 def stop() -> None:

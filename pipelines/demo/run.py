@@ -269,6 +269,8 @@ def run_demo(home: Path, console: Console, keep: bool = False) -> DemoResult:
         result = demo.run()
         with demo.phase("Write the report"):
             result.report = write_report(result)
+        if keep:
+            demo.stack.guard()
         finished = True
         return result
     finally:
