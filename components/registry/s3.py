@@ -181,7 +181,7 @@ class S3Store:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn the service's refusals into one clear error."""
-        from minio.error import S3Error
+        from minio.error import MinioException, S3Error
         from urllib3.exceptions import HTTPError
 
         endpoint = self.client._base_url.host
@@ -198,6 +198,11 @@ class S3Store:
                     "Check ARTHAFLOW_S3_ACCESS_KEY, ARTHAFLOW_S3_SECRET_KEY and the bucket's policy.",
                 ) from error
             raise ConfigurationError(f"{endpoint} answered {error.code}: {error.message}", "Try again.") from error
+        except MinioException as error:
+            raise ConfigurationError(
+                f"{endpoint} answered with something that is not S3 ({str(error)[:200]}).",
+                "Check ARTHAFLOW_S3_ENDPOINT and the service's log, then try again.",
+            ) from error
         except HTTPError as error:
             raise ConfigurationError(
                 f"The S3 service at {endpoint} cannot be reached ({type(error).__name__}).",
@@ -209,6 +214,8 @@ def _connect(host: str, access: str, secret: str, region: str, secure: bool) -> 
     import urllib3
     from minio import Minio
 
-    options: dict[str, Any] = {"timeout": TIMEOUT_S, "retries": urllib3.Retry(total=2, backoff_factor=0.2)}
+    # Every request here may be sent twice: keys are immutable, and a manifest goes up last.
+    retries = urllib3.Retry(total=4, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504))
+    options: dict[str, Any] = {"timeout": TIMEOUT_S, "retries": retries}
     pool = urllib3.PoolManager(**options)
     return Minio(host, access, secret, secure=secure, region=region, http_client=pool)
