@@ -45,6 +45,14 @@ def predict_inputs(
         return client.infer({name: np.asarray(value) for name, value in inputs.items()})
 
 
+def served_horizons(serving: LocalServing, spec: ModelSpec) -> tuple[str, ...]:
+    """Return the names of the point forecast's columns as they are served; the spec's where the server names none."""
+    with Client(serving.find("router", spec.name).url, spec.name) as client:
+        tensors = {tensor["name"]: tensor for tensor in client.metadata()["outputs"]}
+    columns = (tensors[spec.outputs[0]].get("parameters") or {}).get("columns", ())
+    return tuple(column["name"] for column in columns) or spec.horizons
+
+
 def explain_inputs(
     serving: LocalServing, spec: ModelSpec, instance: Mapping[str, Any], **parameters: str
 ) -> dict[str, Any]:

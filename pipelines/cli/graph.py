@@ -17,7 +17,7 @@ ModelArgument = Annotated[str, typer.Argument(help="Name in the catalogue, see `
 def run(
     model: ModelArgument,
     source: Annotated[str, typer.Option(help="`embedded`, or the path of a CSV or Parquet file of bars.")] = "embedded",
-    bar: Annotated[str, typer.Option(help="Bar length of the source: 1d, 5min, 1min.")] = "1d",
+    bar: Annotated[str, typer.Option(help="Bar length of the source: 1d, 1h, 30m, 15m, 5m or 1m.")] = "1d",
     until: Annotated[str, typer.Option(help="Use data up to this ISO date only.")] = "",
     horizons: Annotated[str, typer.Option(help="Horizons, as `next_bar`; the spec's by default.")] = "",
     params: Annotated[str, typer.Option(help="Hyper-parameters that differ from the default, as JSON.")] = "{}",

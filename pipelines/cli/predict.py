@@ -30,7 +30,7 @@ def predict(
     Example: [bold]arthaflow predict price_forecast --entity SP500 --at 2018-12-31T21:00:00Z[/bold]
     """
     from inference.local import LocalServing
-    from pipelines.asking import predict_entity, predict_inputs
+    from pipelines.asking import predict_entity, predict_inputs, served_horizons
 
     spec = get_spec(model)
     serving = LocalServing(settings().root)
@@ -40,7 +40,9 @@ def predict(
         outputs, parameters = predict_inputs(serving, spec, read_tensors(features))
     else:
         outputs, parameters = predict_entity(serving, spec, entity, at or datetime.now(UTC).isoformat())
-    answers = [present(spec, outputs, row, parameters) for row in range(len(next(iter(outputs.values()))))]
+    horizons = served_horizons(serving, spec)
+    rows = range(len(next(iter(outputs.values()))))
+    answers = [present(spec, outputs, row, parameters, horizons) for row in rows]
     for answer in answers:
         if entity:
             answer = {"security_id": entity, **answer}
@@ -65,11 +67,15 @@ def read_tensors(path: Path) -> dict[str, Any]:
         raise InvalidRequest(f"{path}: {error}", 'Give a JSON object like {"features": [[...]]}.') from error
 
 
-def present(spec: ModelSpec, outputs: dict[str, Any], row: int, parameters: dict[str, Any]) -> dict[str, Any]:
+def present(
+    spec: ModelSpec, outputs: dict[str, Any], row: int, parameters: dict[str, Any], horizons: tuple[str, ...]
+) -> dict[str, Any]:
     """Return one row in the model's own document shape, or its outputs as they are, with what every answer carries."""
     cls = spec.load_model_class()
     maker = getattr(cls, "present", None)
-    body = maker(outputs, row) if maker else {name: np.asarray(v)[row].tolist() for name, v in outputs.items()}
+    body = (
+        maker(outputs, row, horizons) if maker else {name: np.asarray(v)[row].tolist() for name, v in outputs.items()}
+    )
     kept = {k: parameters[k] for k in ("model_version", "generated_at", "feature_timestamps") if k in parameters}
     # A V2 parameter is a scalar, so the server joins the disclaimers; here they are sentences again.
     told = [sentence for sentence in spec.disclaimers if sentence in parameters.get("disclaimers", "")]

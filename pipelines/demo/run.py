@@ -21,7 +21,7 @@ from components.registry.versions import Version
 from components.rollout.engine import RolloutResult
 from inference.local import LocalServing
 from inference.traffic import Traffic, TrafficSummary
-from pipelines.asking import call, drift_verdict, explain_inputs, predict_entity
+from pipelines.asking import call, drift_verdict, explain_inputs, predict_entity, served_horizons
 from pipelines.demo.traffic import Rows, recent_rows, rows_after_regime_change
 from pipelines.drill import plant_bad_version
 from pipelines.local import run_training
@@ -196,7 +196,10 @@ class Demo:
         from pipelines.cli.predict import present, show
 
         outputs, parameters = predict_entity(self.serving, self.spec, ENTITY, AT)
-        answer = {"security_id": ENTITY, **present(self.spec, outputs, 0, parameters)}
+        answer = {
+            "security_id": ENTITY,
+            **present(self.spec, outputs, 0, parameters, served_horizons(self.serving, self.spec)),
+        }
         show(answer)
         return answer
 

@@ -18,7 +18,7 @@ SPEC = ModelSpec(
     outputs=("price", "lower", "upper"),
     coverage=0.9,
     gate=GateSpec(metric="interval_score", alpha=0.05, max_rmse_ratio=1.02, coverage_tolerance=0.03),
-    explainer=ExplainerSpec(output="price", column="1_day"),
+    explainer=ExplainerSpec(output="price"),
     drift=DriftSpec(
         columns=(
             "features.price_change",
@@ -31,7 +31,7 @@ SPEC = ModelSpec(
     ),
     serving=ServingSpec(memory="512Mi"),
     slo=SloSpec(p95_ms=200.0, error_rate=0.05),
-    rollout=RolloutSpec(output="price", column="1_day", relative_to="features.close", tolerance=0.005),
+    rollout=RolloutSpec(output="price", relative_to="features.close", tolerance=0.005),
     disclaimers=(
         "Predictions are probabilistic, not guarantees.",
         "Predictions are for informational purposes only. Not investment advice.",
