@@ -48,14 +48,16 @@ typecheck: setup ## mypy
 format: setup ## format the code
 	$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
 
-setup-test: ## install Chromium, which the browser tests drive (Debian package; needs root or sudo)
-	@command -v chromium >/dev/null || { SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq chromium >/dev/null; }
+setup-test: ## install what tests drive: Chromium, PostgreSQL, Redis (Debian packages; needs root or sudo)
+	@{ command -v chromium && command -v redis-server && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || { \
+	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq chromium postgresql redis-server >/dev/null; }
 
 test: setup setup-test lint typecheck ## lint, type check and every test
 	$(VENV)/bin/python -m pytest
 
 lock: ## compile requirements/ from the extras in pyproject.toml
-	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt --extra predictor --extra transformer --extra detector --extra explainer --extra train --extra pipelines --extra test -o requirements/main.txt
+	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt --extra predictor --extra transformer --extra cluster --extra detector --extra explainer --extra train --extra pipelines --extra test -o requirements/main.txt
 	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra explain -o requirements/explain.txt
 	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra predictor -o requirements/predictor.txt
 	$(UV) pip compile -q --upgrade-package torch requirements/bench.in --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt -o requirements/bench.txt
