@@ -35,18 +35,21 @@ def model_card(
     version : str
         Registered version; empty when it was not registered.
     """
-    word = f"Registered as version {version}." if version else "Not registered."
+    word = (
+        f"Registered as version {version}."
+        if version
+        else "Not registered. A version that is not registered is never served."
+    )
     period: Record = evaluation.get("period") or {}
+    intervals = f" with {f.percent(spec.coverage, 0)} intervals" if len(spec.outputs) == 3 else ""
     parts = [
         f"# {text(spec.title)}",
         text(spec.summary),
         *(f"> {text(line)}" for line in spec.disclaimers),
         f"**{text((verdict or {}).get('reason') or 'No gate has judged it.')}** {word}",
         "## Use",
-        f"Forecasts `{spec.target}` at {', '.join(f.horizon(h) for h in spec.horizons)} with "
-        f"{f.percent(spec.coverage, 0)} "
-        f"intervals. Owner: {text(spec.owner)}. It informs; it is not meant to trade on, and not for securities or "
-        "bars "
+        f"Forecasts `{spec.target}` at {', '.join(f.horizon(h) for h in spec.horizons)}{intervals}. "
+        f"Owner: {text(spec.owner)}. It informs; it is not meant to trade on, and not for securities or bars "
         "unlike those it was trained on.",
         "## How good, against what",
         f"Out of sample, walk-forward and purged, {f.count(evaluation.get('rows'))} forecasts per horizon"

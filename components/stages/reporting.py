@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from components.catalog import get_spec
-from components.models.spec import ModelSpec
+from components.evaluation.card import model_card
 from components.registry.lineage import Lineage
 from components.stages.data import read_json
 from components.stages.learning import headline
@@ -52,32 +50,7 @@ def report(
         absent=dict.fromkeys(("forecast", "attributions", "drift", "rollout", "serving"), absent),
     )
     build_report(data, page)
-    card.write_text(model_card(spec, version, told, verdict, origin), encoding="utf-8")
+    asked = replace(spec, horizons=tuple(told["horizons"]))
+    text = model_card(asked, told, verdict=verdict, lineage=asdict(origin), version=version)
+    card.write_text(text + "\n", encoding="utf-8")
     return headline(told)
-
-
-def model_card(
-    spec: ModelSpec, version: str, evaluation: Mapping[str, Any], decision: Mapping[str, Any], lineage: Lineage
-) -> str:
-    """Return the model card as Markdown."""
-    word = f"registered as version {version}" if version else "not registered"
-    lines = [
-        f"# {spec.title}",
-        "",
-        f"{spec.summary}",
-        "",
-        f"**{decision['reason']}** It was {word}.",
-        "",
-        "| fact | value |",
-        "|---|---|",
-        f"| owner | {spec.owner} |",
-        f"| data | {lineage.source}, bars of {lineage.bar}; licence: {spec.data_licence} |",
-        *(f"| {name.replace('_', ' ')} | `{value}` |" for name, value in asdict(lineage).items() if value),
-        "",
-        "| metric | value |",
-        "|---|---|",
-        *(f"| {name} | {value:.6g} |" for name, value in headline(evaluation).items()),
-        "",
-        *(f"> {text}" for text in spec.disclaimers),
-    ]
-    return "\n".join(lines) + "\n"

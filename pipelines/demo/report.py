@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.features.definitions import NAMES
 from components.registry import versions
+from components.stages.data import read_json
 from pipelines.demo.traffic import SIMULATION, Rows
 from pipelines.report import ReportData, build_report
 
@@ -28,11 +28,11 @@ def write_report(result: DemoResult) -> Path:
     import pandas as pd
 
     second = result.second
-    decision = _json(second.decision)
+    decision = read_json(second.decision)
     data = ReportData(
         spec=result.spec,
         commands=("make demo", "make demo KEEP=1", "arthaflow run price_forecast"),
-        evaluation=_json(second.evaluation),
+        evaluation=read_json(second.evaluation),
         backtest=pd.read_parquet(second.backtest),
         bars=pd.read_parquet(second.bars),
         forecast=result.forecast,
@@ -49,7 +49,7 @@ def write_report(result: DemoResult) -> Path:
             "p95_ms": result.traffic.p95_ms,
             "p99_ms": result.traffic.p99_ms,
         },
-        lineage=_json(second.lineage),
+        lineage=read_json(second.lineage),
         verdict=decision,
         versions=versions.story(result.spec.name),
         serving={
@@ -77,8 +77,3 @@ def _samples(result: DemoResult) -> dict[str, dict[str, list[float]]]:
         }
         for column in watched
     }
-
-
-def _json(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value

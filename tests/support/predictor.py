@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,15 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from inference.ports import free_port
 from tests.support.tiny import room_environment
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port
 
 
 class Predictor:

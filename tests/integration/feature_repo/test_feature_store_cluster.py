@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from inference.ports import free_port
+
 PG = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 ABSENT = [
     name
@@ -57,12 +59,6 @@ for entity, time, message in (("UNKNOWN", newest, "has nothing"), ("SP500", "201
         raise AssertionError(entity)
 print("same answers")
 """
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 def wait_for(port: int) -> None:
