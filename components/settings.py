@@ -6,7 +6,6 @@ The embedded defaults need no server and no cluster: everything lives under one 
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -32,8 +31,9 @@ class Settings(BaseSettings):
         MLflow tracking and registry; empty means SQLite in ``home``.
     model_path : str
         Extra folders with rooms of models, separated by the platform's path separator.
-    train_image : str
-        Image of the training role, which compiled pipelines name; empty means ``arthaflow/train`` of this release.
+    image_registry, image_tag : str
+        Compiled graphs, trials and charts name the image of a role ``<registry>/<role>:<tag>``; an empty tag means this
+        release. See :mod:`components.images`.
     explain_python : str
         Python of the optional Alibi environment; empty means ``.venv-explain`` beside the running environment.
     """
@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     tracking_uri: str = ""
     model_path: str = ""
-    train_image: str = ""
+    image_registry: str = "arthaflow"
+    image_tag: str = ""
     explain_python: str = ""
 
     @property
@@ -60,11 +61,6 @@ class Settings(BaseSettings):
     def store_uri(self) -> str:
         """Where artifacts live: an ``s3://`` URI or an absolute folder."""
         return self.artifact_store or str(self.root / "artifacts")
-
-    @property
-    def training_image(self) -> str:
-        """Image of the training steps on a cluster."""
-        return self.train_image or f"arthaflow/train:{version('arthaflow')}"
 
     @property
     def mlflow_uri(self) -> str:

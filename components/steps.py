@@ -11,9 +11,9 @@ from typing import List, NamedTuple
 
 from kfp import dsl
 
-from components.settings import settings
+from components.images import image
 
-IMAGE = settings().training_image
+IMAGE = image("train-tabular")  # the graph names a bigger one for the steps that need it
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from components.images import PREDICTORS, PredictorRole, TrainingRole
+
 if TYPE_CHECKING:
     from components.models.contract import Model
 
@@ -80,7 +82,10 @@ class DriftSpec:
 
 @dataclass(frozen=True)
 class ServingSpec:
-    """Serving defaults, for local processes and for chart values."""
+    """Serving defaults, for local processes and for chart values.
+
+    ``accelerator`` is the resource name of a GPU or of a MIG profile; empty for none.
+    """
 
     min_replicas: int = 1
     max_replicas: int = 4
@@ -89,6 +94,7 @@ class ServingSpec:
     batching: bool = True
     max_batch: int = 256
     timeout_s: float = 30.0
+    accelerator: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,12 +123,22 @@ class TrainingSpec:
         Resource name of an accelerator, for example ``nvidia.com/gpu`` or a MIG profile's; empty for none.
     accelerators : int
         How many of them.
+    image : str
+        Image role of the steps that fit candidates: ``train-tabular``, ``train-torch`` (with PyTorch) or
+        ``train-tensorflow`` (with both).
+    timeout_s : int
+        Longest time of one step, seconds.
+    schedule : str
+        When the model is trained again, as a five-field cron line; empty for never by itself.
     """
 
     cpu: str = "1"
     memory: str = "2Gi"
     accelerator: str = ""
     accelerators: int = 1
+    image: TrainingRole = "train-tabular"
+    timeout_s: int = 7200
+    schedule: str = "0 2 * * 0"
 
 
 @dataclass(frozen=True)
@@ -187,7 +203,7 @@ class ModelSpec:
     model: str = ".model:Model"
     dataset: str = ".data:build_dataset"
     feature_service: str = ""
-    runtime: Literal["onnx", "xgboost", "numpy", "torch"] = "onnx"
+    runtime: Literal["onnx", "xgboost", "numpy", "torch", "text"] = "onnx"
     task: Literal["forecast", "regression", "classification"] = "forecast"
     target: str = "target"
     horizons: tuple[str, ...] = ("target",)
@@ -208,6 +224,11 @@ class ModelSpec:
     def room(self) -> str:
         """Domain folder the model lives in, for example ``markets``."""
         return self.package.split(".")[-2] if self.package else ""
+
+    @property
+    def predictor_role(self) -> PredictorRole:
+        """Image role of the predictor."""
+        return PREDICTORS[self.runtime]
 
     def load_model_class(self) -> type[Model]:
         """Import and return the model class."""

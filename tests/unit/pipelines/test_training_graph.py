@@ -12,7 +12,6 @@ import yaml
 
 from components.catalog import get_spec
 from components.errors import UnknownModel
-from components.settings import settings
 from components.stages.request import Request
 from pipelines.compile import compile_pipeline
 from tests.support.tiny import test_rooms
@@ -136,7 +135,7 @@ def test_every_step_runs_in_the_role_image_and_installs_nothing(graph: dict[str,
     for name, executor in graph["deploymentSpec"]["executors"].items():
         container = executor["container"]
         words = " ".join([*container["command"], *container["args"]])
-        assert container["image"] == settings().training_image, name
+        assert container["image"] == image("train-tabular"), name
         assert "pip install" not in words
         assert "pip download" not in words
         assert container["resources"]["memoryRequest"] or container["resources"]["resourceMemoryRequest"]

@@ -1,6 +1,15 @@
 """Declaration of the price forecast."""
 
-from components.models.spec import DriftSpec, ExplainerSpec, GateSpec, ModelSpec, RolloutSpec, ServingSpec, SloSpec
+from components.models.spec import (
+    DriftSpec,
+    ExplainerSpec,
+    GateSpec,
+    ModelSpec,
+    RolloutSpec,
+    ServingSpec,
+    SloSpec,
+    TrainingSpec,
+)
 
 SPEC = ModelSpec(
     name="price_forecast",
@@ -30,6 +39,7 @@ SPEC = ModelSpec(
         )
     ),
     serving=ServingSpec(memory="512Mi"),
+    training=TrainingSpec(image="train-tensorflow"),
     slo=SloSpec(p95_ms=200.0, error_rate=0.05),
     rollout=RolloutSpec(output="price", relative_to="features.close", tolerance=0.005),
     disclaimers=(

@@ -1,0 +1,28 @@
+"""Write everything that follows from the catalogue and is kept in the repository: ``make manifests``.
+
+A test makes each of these files again and compares; a stale one fails it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def generate(root: Path = ROOT) -> list[Path]:
+    """Write the chart's models, Katib's experiments and the compiled graphs below ``root``; return the files."""
+    from pipelines.chart_models import write_chart_models
+    from pipelines.compile import write_compiled
+    from pipelines.experiments import write_experiments
+
+    return [
+        write_chart_models(root / "charts" / "arthaflow" / "models.yaml"),
+        *write_experiments(root / "manifests" / "katib"),
+        *write_compiled(root / "manifests" / "pipelines"),
+    ]
+
+
+if __name__ == "__main__":
+    for path in generate():
+        print(path)  # noqa: T201 - a command
