@@ -10,7 +10,7 @@ from components.settings import settings
 
 TrainingRole = Literal["train-tabular", "train-torch", "train-tensorflow"]
 PredictorRole = Literal["predictor-tabular", "predictor-torch", "predictor-text"]
-Role = Literal[TrainingRole, PredictorRole, "tune", "explainer", "detector", "gateway"]
+Role = Literal[TrainingRole, PredictorRole, "tune", "transformer", "explainer", "detector", "gateway"]
 ROLES: tuple[str, ...] = get_args(Role)
 
 PREDICTORS: dict[str, PredictorRole] = {
