@@ -22,6 +22,10 @@ class BackendFailed(Exception):
     """A backend gave no complete answer: refused, lost or too slow."""
 
 
+class BackendSlow(BackendFailed):
+    """A backend accepted the request and gave no complete answer in time."""
+
+
 @dataclass
 class Response:
     """A backend's complete answer."""
@@ -101,12 +105,15 @@ class Backend:
         ``http://host:port``.
     weight : int
         Share of the traffic, relative to the sum of the weights.
+    authority : str
+        Host header, where it is not the host of ``url``: a Gateway routes by it.
     """
 
-    def __init__(self, track: str, version: str, url: str, weight: int) -> None:
+    def __init__(self, track: str, version: str, url: str, weight: int, authority: str = "") -> None:
         parts = urlsplit(url)
         self.track, self.version, self.url, self.weight = track, version, url, weight
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
+        self.authority = authority or f"{self.host}:{self.port}"
         self.inflight = 0
         self._idle: list[_Connection] = []
 
@@ -115,10 +122,12 @@ class Backend:
 
         Raises
         ------
-        BackendFailed
+        BackendSlow
             Without a complete answer within ``timeout`` seconds.
+        BackendFailed
+            If it refuses the connection or closes it before the answer is complete.
         """
-        head = [method.encode(), b" ", target, b" HTTP/1.1\r\nhost: ", f"{self.host}:{self.port}".encode(), b"\r\n"]
+        head = [method.encode(), b" ", target, b" HTTP/1.1\r\nhost: ", self.authority.encode(), b"\r\n"]
         for name, value in headers:
             if name not in HOP_BY_HOP and name not in (b"host", b"content-length", b"expect"):
                 head += [name, b": ", value, b"\r\n"]
@@ -127,7 +136,7 @@ class Backend:
         try:
             return await asyncio.wait_for(self._exchange(b"".join(head) + body), timeout)
         except TimeoutError as error:
-            raise BackendFailed(f"did not answer within {timeout:g} s") from error
+            raise BackendSlow(f"did not answer within {timeout:g} s") from error
         finally:
             self.inflight -= 1
 

@@ -1,0 +1,182 @@
+"""The part of the gateway that passes requests on to models: ASGI, mounted at the root of the application.
+
+A client's path is never handed on. It is matched against the four forms there are, and the model's path is built anew
+from the name in the models file, so nothing that a server offers beside them can be reached through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from components.errors import ArthaflowError
+from inference.gateway.headers import REQUEST_ID, request_id, to_client, to_model
+from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.problems import BodyTooLarge, BodyTooSlow, ClientGone, NoSuchRoute, WrongMethod, answer
+from inference.gateway.table import ModelTable
+from inference.gateway.upstreams import Upstreams
+from inference.router.backend import Response
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_NAME = r"(?P<model>[^/:%]{1,100})"
+_FORMS = (
+    (re.compile(rf"/v2/models/{_NAME}/infer"), "POST", "/v2/models/{}/infer"),
+    (re.compile(rf"/v1/models/{_NAME}:explain"), "POST", "/v1/models/{}:explain"),
+    (re.compile(rf"/v2/models/{_NAME}/ready"), "GET", "/v2/models/{}/ready"),
+    (re.compile(rf"/v2/models/{_NAME}"), "GET", "/v2/models/{}"),
+)
+LIST = "/v2/models"
+OFFERED = (
+    "GET /v2/models, GET /v2/models/<model>[/ready], POST /v2/models/<model>/infer, POST /v1/models/<model>:explain"
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request asks for: a model, and the path of it that is passed on."""
+
+    model: str
+    path: str
+
+    @property
+    def explains(self) -> bool:
+        """Whether it asks for an explanation."""
+        return self.path.endswith(":explain")
+
+
+def match(method: str, path: str) -> Target:
+    """Return what a request asks for.
+
+    Examples
+    --------
+    >>> match("POST", "/v2/models/tiny/infer")
+    Target(model='tiny', path='/v2/models/tiny/infer')
+
+    Raises
+    ------
+    NoSuchRoute, WrongMethod
+        For anything that is not passed on.
+    """
+    for form, allowed, template in _FORMS:
+        found = form.fullmatch(path)
+        if found is None:
+            continue
+        if method != allowed:
+            raise WrongMethod(method, path, allowed)
+        return Target(found["model"], template.format(found["model"]))
+    raise NoSuchRoute(f"There is nothing at {path!r:.200}.", f"The gateway offers {OFFERED}.")
+
+
+class Passage:
+    """ASGI application.
+
+    Parameters
+    ----------
+    table : ModelTable
+        The models.
+    metrics : GatewayMetrics
+        Counts every answer.
+    max_body : int
+        Largest request body, bytes.
+    body_timeout_s : float
+        Longest time in which a client sends its body.
+
+    Attributes
+    ----------
+    draining : bool
+        Every answer asks its client to close the connection.
+    """
+
+    def __init__(
+        self, table: ModelTable, metrics: GatewayMetrics, *, max_body: int = 32 * 2**20, body_timeout_s: float = 30.0
+    ) -> None:
+        self.table, self.metrics = table, metrics
+        self.max_body, self.body_timeout_s = max_body, body_timeout_s
+        self.upstreams = Upstreams(table.entries)
+        self.draining = False
+
+    def refresh(self) -> None:
+        """Follow the models file."""
+        if self.table.refresh():
+            self.upstreams.update(self.table.entries)
+        self.metrics.valid.set(self.table.valid)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        identity = request_id(scope["headers"])
+        began, target = time.perf_counter(), None
+        try:
+            if scope["path"] == LIST:
+                response = self._list(scope["method"])
+            else:
+                target = match(scope["method"], scope["path"])
+                self.table.find(target.model)
+                response = await self._pass_on(target, scope, receive, identity)
+        except ArthaflowError as error:
+            response = answer(error)
+        self._count(target, response.status, time.perf_counter() - began)
+        await self._reply(send, response, identity)
+
+    def _list(self, method: str) -> Response:
+        if method != "GET":
+            raise WrongMethod(method, LIST, "GET")
+        body = orjson.dumps({"models": sorted(self.table.entries)})
+        return Response(200, [(b"content-type", b"application/json")], body)
+
+    async def _pass_on(self, target: Target, scope: Scope, receive: Receive, identity: bytes) -> Response:
+        upstream = self.upstreams[target.model]  # before the first await: the models file may change meanwhile
+        body = await self._read(scope, receive)
+        found = await upstream.ask(scope["method"], target.path, to_model(scope["headers"], identity), body)
+        return Response(found.status, to_client(found.headers), found.body)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        announced = next((v for n, v in scope["headers"] if n == b"content-length"), b"0")
+        if int(announced) > self.max_body:
+            raise self._too_large(int(announced))
+        try:
+            async with asyncio.timeout(self.body_timeout_s):
+                return await self._collect(receive)
+        except TimeoutError as error:
+            raise BodyTooSlow(
+                f"The body did not arrive within {self.body_timeout_s:g} s.", "Send it at once."
+            ) from error
+
+    async def _collect(self, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone("The client closed the connection before its body was complete.")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self.max_body:
+                raise self._too_large(size)
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    def _too_large(self, size: int) -> BodyTooLarge:
+        return BodyTooLarge(f"The body has {size} bytes or more, the limit is {self.max_body}.", "Send fewer rows.")
+
+    def _count(self, target: Target | None, status: int, seconds: float) -> None:
+        if target is None or target.model not in self.table.entries:
+            self.metrics.refused(status)
+        else:
+            self.metrics.observe(target.model, status, seconds, target.explains)
+
+    async def _reply(self, send: Send, response: Response, identity: bytes) -> None:
+        headers = [*response.headers, (REQUEST_ID, identity), (b"content-length", b"%d" % len(response.body))]
+        if self.draining:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
