@@ -98,9 +98,10 @@ def _run(
 ) -> RunLog:
     from kfp import local
 
+    from pipelines.placement import without_retries
     from pipelines.train import build
 
-    pipeline = build(get_spec(model))
+    pipeline = without_retries(build(get_spec(model)))
     progress = StepProgress(console)
     log = RunLog(directory / "kfp.log", progress.handle)
     try:

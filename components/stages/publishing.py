@@ -16,11 +16,21 @@ from components.stages.step import problem_file
 
 
 def register(request: Request, blend: Path, lineage: Path, evaluation: Path, decision: Path, alias: str) -> str:
-    """Store the assembled artifact, register it as the next version, give it ``alias``; return the version's number."""
-    from components.registry.versions import Registry
+    """Store the assembled artifact, register it as the next version, give it ``alias``; return the version's number.
+
+    A step may be killed after it registered and before it said so; tried again, it returns the run's version.
+    """
+    from components.registry.versions import PRODUCTION, Registry
 
     told, verdict, origin = read_json(evaluation), read_json(decision), Lineage.read(lineage)
-    version = Registry().register(
+    registry = Registry()
+    earlier = next((v for v in registry.versions(request.model) if v.tags.get("run_id") == origin.run_id), None)
+    if earlier is not None:
+        if not earlier.aliases:
+            known = registry.find(request.model, PRODUCTION)
+            registry.set_alias(request.model, alias if known else PRODUCTION, earlier.version)
+        return earlier.version
+    version = registry.register(
         request.model,
         blend,
         key=origin.run_id,

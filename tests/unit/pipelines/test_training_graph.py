@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from components.catalog import get_spec
-from components.errors import UnknownModel
+from components.errors import ConfigurationError, UnknownModel
+from components.images import image
 from components.stages.request import Request
+from pipelines.cluster_options import ClusterOptions, Toleration, read_labels, read_tolerations
 from pipelines.compile import compile_pipeline
 from tests.support.tiny import test_rooms
 
@@ -20,7 +22,8 @@ EXECUTORS = {
     "exec-ingest", "exec-validate", "exec-features", "exec-split", "exec-train-candidate", "exec-evaluate", "exec-gate",
     "exec-register", "exec-refuse", "exec-report", "exec-finish",
 }  # fmt: skip
-UNCACHED = {"ingest", "features", "evaluate", "gate", "register", "refuse", "report"}
+HEAVY = {"exec-train-candidate", "exec-evaluate"}
+TRIED_AGAIN = {"ingest", "validate", "features", "split", "train-candidate", "evaluate", "gate", "register", "report"}
 
 
 @pytest.fixture(scope="module")
@@ -121,24 +124,47 @@ def test_outputs_are_typed_so_that_the_interface_shows_them(graph: dict[str, Any
     assert {"system.Markdown"} == kinds["comp-finish"]
 
 
-def test_steps_whose_answer_depends_on_more_than_their_inputs_are_not_cached(graph: dict[str, Any]) -> None:
-    cached = {
-        name: task.get("cachingOptions", {}).get("enableCache", False)
-        for name, task in every_task(graph)
-        if "componentRef" in task and f"exec-{name}" in EXECUTORS
-    }
-    assert {name for name, on in cached.items() if not on} == UNCACHED
-    assert {name for name, on in cached.items() if on} == {"validate", "split", "train-candidate", "finish"}
+def test_no_step_is_cached_because_the_key_knows_names_and_no_content(graph: dict[str, Any]) -> None:
+    steps = {name: task for name, task in every_task(graph) if f"exec-{name}" in EXECUTORS}
+    assert len(steps) == len(EXECUTORS)
+    assert not {name for name, task in steps.items() if task.get("cachingOptions", {}).get("enableCache")}
 
 
-def test_every_step_runs_in_the_role_image_and_installs_nothing(graph: dict[str, Any]) -> None:
+def test_steps_that_may_run_twice_are_tried_again_after_a_pause(graph: dict[str, Any]) -> None:
+    tried = {name: task["retryPolicy"] for name, task in every_task(graph) if "retryPolicy" in task}
+    assert set(tried) == TRIED_AGAIN
+    for name, policy in tried.items():
+        assert (policy["maxRetryCount"], policy["backoffDuration"], policy["backoffFactor"]) == (2, "30s", 2.0)
+        seconds = get_spec("price_forecast").training.timeout_s if f"exec-{name}" in HEAVY else 3600
+        # Argo measures it from the first start: a shorter one would give a long step no second attempt.
+        assert int(policy["backoffMaxDuration"].removesuffix("s")) > 3 * seconds
+
+
+def test_one_machine_tries_once() -> None:
+    from pipelines.placement import without_retries
+    from pipelines.train import build
+
+    spec = without_retries(build(get_spec("price_forecast"))).pipeline_spec  # type: ignore[attr-defined]
+    tasks_ = [t for c in (spec.root, *spec.components.values()) for t in c.dag.tasks.values()]
+    assert len(tasks_) > len(EXECUTORS)
+    assert not any(task.HasField("retry_policy") for task in tasks_)
+
+
+def test_every_step_names_its_image_and_installs_nothing(graph: dict[str, Any]) -> None:
     for name, executor in graph["deploymentSpec"]["executors"].items():
         container = executor["container"]
         words = " ".join([*container["command"], *container["args"]])
-        assert container["image"] == image("train-tabular"), name
+        assert container["image"] == image("train-tensorflow" if name in HEAVY else "train-tabular"), name
         assert "pip install" not in words
         assert "pip download" not in words
         assert container["resources"]["memoryRequest"] or container["resources"]["resourceMemoryRequest"]
+
+
+def test_every_step_has_a_deadline(documents: list[dict[str, Any]]) -> None:
+    platform = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    seconds = {name: int(executor["activeDeadlineSeconds"]) for name, executor in platform.items()}
+    training = get_spec("price_forecast").training.timeout_s
+    assert seconds == {name: training if name in HEAVY else 3600 for name in EXECUTORS}
 
 
 def test_component_source_stays_small(graph: dict[str, Any]) -> None:
@@ -151,9 +177,14 @@ def test_component_source_stays_small(graph: dict[str, Any]) -> None:
 def test_settings_reach_the_steps_by_reference_and_no_secret_is_written(documents: list[dict[str, Any]]) -> None:
     platform = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(platform) == EXECUTORS
-    for executor in platform.values():
-        (secret,) = executor["secretAsEnv"]
-        assert (secret["secretName"], secret["optional"]) == ("arthaflow-s3", True)
+    for name, executor in platform.items():
+        secrets = {
+            s["secretName"]: {k["secretKey"]: k["envVar"] for k in s["keyToEnv"]} for s in executor["secretAsEnv"]
+        }
+        expected = {"arthaflow-s3", "arthaflow-features"} if name == "exec-features" else {"arthaflow-s3"}
+        assert set(secrets) == expected
+        assert secrets["arthaflow-s3"] == {k: k for k in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        assert all(s["optional"] for s in executor["secretAsEnv"])
         (config,) = executor["configMapAsEnv"]
         assert (config["configMapName"], config["optional"]) == ("arthaflow-settings", True)
     text = yaml.safe_dump_all(documents)
@@ -181,14 +212,64 @@ def test_an_unknown_model_is_named(tmp_path: Path) -> None:
         compile_pipeline("price_forecasts", tmp_path)
 
 
-def test_an_accelerator_of_the_spec_reaches_the_training_steps_only() -> None:
-    from dataclasses import replace
+def test_an_accelerator_reaches_the_training_steps_only(tmp_path: Path) -> None:
+    options = ClusterOptions(
+        node_selector={"pool": "ml"},
+        accelerator_selector={"nvidia.com/gpu.present": "true"},
+        tolerations=(Toleration("dedicated", "ml", "NoSchedule"),),
+        pull_secrets=("registry",),
+        accelerator="nvidia.com/mig-1g.10gb",
+    )
+    text = compile_pipeline("price_forecast", tmp_path, options=options).read_text()
+    graph, platform = yaml.safe_load_all(text)
+    executors = graph["deploymentSpec"]["executors"]
+    asked = {n: e["container"]["resources"].get("accelerator", {}).get("resourceType") for n, e in executors.items()}
+    assert asked == {n: "nvidia.com/mig-1g.10gb" if n in HEAVY else None for n in EXECUTORS}
+    for name, placed in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].items():
+        gpu = {"nvidia.com/gpu.present": "true"} if name in HEAVY else {}
+        assert placed["nodeSelector"]["labels"] == {"pool": "ml", **gpu}
+        dedicated = {"key": "dedicated", "operator": "Equal", "value": "ml", "effect": "NoSchedule"}
+        own = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}] if name in HEAVY else []
+        assert placed["tolerations"] == [*own, dedicated]
+        assert [s["secretName"] for s in placed["imagePullSecret"]] == ["registry"]
+        assert placed["configMapAsEnv"]
+        assert placed["secretAsEnv"]
 
-    from components.models.spec import TrainingSpec
-    from pipelines.train import build
 
-    spec = get_spec("price_forecast")
-    gpu = TrainingSpec(cpu="4", memory="8Gi", accelerator="nvidia.com/mig-1g.10gb", accelerators=1)
-    executors = build(replace(spec, training=gpu)).pipeline_spec.deployment_spec["executors"]  # type: ignore[attr-defined]
-    asked = {name: "accelerator" in executor["container"]["resources"] for name, executor in executors.items()}
-    assert {name for name, yes in asked.items() if yes} == {"exec-train-candidate", "exec-evaluate"}
+@pytest.mark.parametrize("switch", [True, False])
+def test_the_caching_switch_reaches_every_step(tmp_path: Path, switch: bool) -> None:
+    path = compile_pipeline("price_forecast", tmp_path, options=ClusterOptions(caching=switch))
+    graph = next(yaml.safe_load_all(path.read_text()))
+    steps = [task for name, task in every_task(graph) if f"exec-{name}" in EXECUTORS]
+    assert {bool(task.get("cachingOptions", {}).get("enableCache")) for task in steps} == {switch}
+
+
+@pytest.mark.parametrize("text", ["pool", "=x", "pool=a b", "-pool=a"])
+def test_a_node_selector_that_is_no_label_is_named(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(repr(text))):
+        read_labels([text])
+
+
+@pytest.mark.parametrize("text", ["", "a=b:Never", "a b"])
+def test_a_toleration_that_is_no_taint_is_named(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"NoSchedule"):
+        read_tolerations([text])
+
+
+def test_tolerations_are_read_as_taints_are_written() -> None:
+    assert read_tolerations(["a", "b=c", "nvidia.com/gpu=x:NoExecute", "d:NoSchedule"]) == (
+        Toleration("a"),
+        Toleration("b", "c"),
+        Toleration("nvidia.com/gpu", "x", "NoExecute"),
+        Toleration("d", "", "NoSchedule"),
+    )
+
+
+def test_an_accelerator_that_is_no_resource_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"'gpu'.*nvidia\.com/gpu"):
+        compile_pipeline("price_forecast", tmp_path, options=ClusterOptions(accelerator="gpu"))
+
+
+def test_an_unknown_graph_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"'serve'.*train, tune, drift, rollout"):
+        compile_pipeline("price_forecast", tmp_path, "serve")
