@@ -14,7 +14,9 @@ from abc import ABC, abstractmethod
 
 from components.errors import ArthaflowError, InvalidRequest, ModelUnavailable, UnknownModel
 from inference.batching import Batch, Batcher
-from inference.metrics import UNKNOWN, ModelMetrics, ServerMetrics
+from inference.cloudevents import SYNTHETIC
+from inference.compared import Rows, compared_for
+from inference.metrics import CLIENT, EXPLAIN, FORCED, UNKNOWN, ModelMetrics, ServerMetrics
 from inference.payload_log import IdSource, PayloadLog
 from inference.served_model import ServedModel
 from inference.v2.request import InferRequest
@@ -22,6 +24,8 @@ from inference.v2.response import BatchAnswer, Body
 
 logger = logging.getLogger("arthaflow.dataplane")
 BACK_PRESSURE_S = 0.002
+TRACK_HEADER = "x-model-track"
+"""Header by which a client chooses between the stable version and the canary."""
 
 
 class Call(ABC):
@@ -33,19 +37,29 @@ class Call(ABC):
         As asked for; an empty version means whichever is served.
     ce_id : str
         The request's CloudEvents id; empty when it has none.
+    forced : bool
+        Whether :data:`TRACK_HEADER` chose the version, so that the request is no random sample of the traffic.
     started : float
         ``time.perf_counter()`` when the request had been read.
     """
 
-    __slots__ = ("ce_id", "model", "request", "rows", "served", "started", "version")
+    __slots__ = ("ce_id", "forced", "model", "request", "rows", "served", "started", "version")
 
     model: str
     version: str
     ce_id: str
+    forced: bool
     started: float
     served: ServedModel
     request: InferRequest
     rows: int
+
+    @property
+    def traffic(self) -> str:
+        """Where the request came from, as :mod:`inference.metrics` names it."""
+        if self.ce_id.startswith(SYNTHETIC):
+            return EXPLAIN
+        return FORCED if self.forced else CLIENT
 
     @abstractmethod
     def decode(self) -> InferRequest:
@@ -99,7 +113,10 @@ class DataPlane:
         old = self.models.get(served.name)
         self.models[served.name] = served
         self._unloaded.discard(served.name)
-        series = self.metrics.model(served.name, served.version)
+        series = self.metrics.model(served.name, served.version, served.spec.slo.p95_ms)
+        if series.compared is None:
+            schemas = served.artifact.input_schema, served.artifact.output_schema
+            series.compared = compared_for(served.spec, *schemas)
         self._batchers[served] = (Batcher(served, self._finish, self._fail_batch), series)
         if old is not None and old is not served:
             self._batchers.pop(old)[0].retire()
@@ -172,6 +189,8 @@ class DataPlane:
         served = batch.served
         series = self.metrics.model(served.name, served.version)
         series.rows.observe(batch.rows)
+        compared = series.compared
+        inputs, outputs = Rows(batch.merged()), Rows(answer.outputs)
         start = 0
         clock = time.perf_counter
         at = time.time() if self.log is not None else 0.0
@@ -181,7 +200,11 @@ class DataPlane:
             body = call.encode(answer, start, stop, call.request.id or ce_id)
             call.reply(body)
             seconds = clock() - call.started
-            series.observe(200, seconds)
+            traffic = call.traffic
+            series.of(traffic).observe(200, seconds)
+            if compared is not None and traffic == CLIENT:
+                inputs.start = outputs.start = start
+                compared.observe(call.request, inputs, outputs)
             if self.log is not None:
                 sent = call.payload()
                 self.log.append(
@@ -212,7 +235,7 @@ class DataPlane:
         served = self.models.get(call.model)
         name, version = (served.name, served.version) if served is not None else (UNKNOWN, "")
         seconds = time.perf_counter() - call.started
-        self.metrics.model(name, version).observe(error.status, seconds)
+        self.metrics.model(name, version).of(call.traffic).observe(error.status, seconds)
         if isinstance(error, InvalidRequest):
             self.metrics.validation_errors[name, _field(served, error.path)] += 1
         if error.status >= 500 and not isinstance(error, ModelUnavailable):

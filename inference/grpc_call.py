@@ -46,12 +46,13 @@ class GrpcCall(Call):
 
     __slots__ = ("done", "message", "response", "response_class")
 
-    def __init__(self, message: Any, response_class: Any, ce_id: str, started: float) -> None:
+    def __init__(self, message: Any, response_class: Any, ce_id: str, started: float, forced: bool = False) -> None:
         self.message = message
         self.response_class = response_class
         self.model = message.model_name
         self.version = message.model_version
         self.ce_id = ce_id
+        self.forced = forced
         self.started = started
         self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 

@@ -22,7 +22,7 @@ from kserve.protocol.grpc.servicer import InferenceServicer
 
 from components.errors import ArthaflowError
 from inference.admin import Admin
-from inference.dataplane import DataPlane
+from inference.dataplane import TRACK_HEADER, DataPlane
 from inference.grpc_call import GrpcCall
 
 CODES = {
@@ -44,11 +44,13 @@ class PredictorServicer(InferenceServicer):  # type: ignore[misc]
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:
         """Predict."""
-        ce_id = ""
+        ce_id, forced = "", False
         for key, value in context.invocation_metadata() or ():
             if key == "ce-id":
                 ce_id = value
-        call = GrpcCall(request, pb.ModelInferResponse, ce_id, time.perf_counter())
+            elif key == TRACK_HEADER:
+                forced = True
+        call = GrpcCall(request, pb.ModelInferResponse, ce_id, time.perf_counter(), forced)
         self._plane.submit(call)
         try:
             return await call.done

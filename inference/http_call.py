@@ -56,6 +56,7 @@ class HttpCall(Call):
         self.model = model
         self.version = version
         self.ce_id = ""
+        self.forced = False
         self.send = send
         self.limit = limit
         self.header_length: bytes | None = None

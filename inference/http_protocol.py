@@ -15,10 +15,11 @@ from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from inference.dataplane import DataPlane
+from inference.dataplane import TRACK_HEADER, DataPlane
 from inference.http_call import HttpCall, too_large
 
 Route = tuple[str, str]
+TRACK = TRACK_HEADER.encode()
 LINGER_S = 2.0
 IDLE_GRACE_S = 0.5
 LARGE = 65536
@@ -103,6 +104,8 @@ class FastProtocol(HttpToolsProtocol):
                 call.header_length = value
             elif name == b"ce-id":
                 call.ce_id = value.decode("latin-1")
+            elif name == TRACK:
+                call.forced = True
             elif name == b"content-encoding" and value != b"identity":
                 call.encoding = value.lower()
         call.keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from components.errors import ConfigurationError
 from components.images import PREDICTORS, PredictorRole, TrainingRole
 
 if TYPE_CHECKING:
@@ -154,12 +156,43 @@ class RolloutSpec:
         none.
     tolerance : float
         Differences up to this are immaterial, in the unit of the compared number.
+    bounds : tuple of float, or None
+        Usual range of the compared number. Predictors count it in a histogram of ``steps`` equal steps over this range,
+        which is all that a rollout on a cluster sees of it; None: no histogram, and no such rollout while
+        ``SloSpec.max_distribution_distance`` limits the predictions.
+    steps : int
+        How many steps; each is a time series of every pod.
     """
 
     output: str = ""
     column: str = ""
     relative_to: str = ""
     tolerance: float = 0.0
+    bounds: tuple[float, float] | None = None
+    steps: int = 128
+
+    def __post_init__(self) -> None:
+        if self.bounds is None:
+            return
+        low, high = self.bounds
+        if not (math.isfinite(low) and math.isfinite(high) and low < high and 2 <= self.steps <= 512):
+            raise ConfigurationError(
+                f"RolloutSpec.bounds is {self.bounds} in {self.steps} steps.",
+                "Give a finite lower and a larger finite upper end, and 2 to 512 steps.",
+            )
+
+    @property
+    def resolution(self) -> float:
+        """Width of a step, in the unit of the compared number; 0 without bounds."""
+        return (self.bounds[1] - self.bounds[0]) / self.steps if self.bounds else 0.0
+
+    @property
+    def grid(self) -> tuple[float, ...]:
+        """Upper ends of the histogram's buckets, ascending: the lower bound first, the upper bound last."""
+        if self.bounds is None:
+            return ()
+        low, high = self.bounds
+        return (*(low + i * self.resolution for i in range(self.steps)), high)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -27,6 +27,14 @@ class Cell:
     column: str = ""
 
 
+class Readable(Protocol):
+    """A request or an answer: bytes on a router's way, or a row of arrays in a predictor."""
+
+    def value(self, cell: Cell) -> float | None:
+        """Return one value of the first row; None if it is not there."""
+        ...
+
+
 @dataclass(frozen=True)
 class Quantity:
     """An output value of the first row, divided by an input value of it where ``relative_to`` is given."""
@@ -34,11 +42,11 @@ class Quantity:
     output: Cell
     relative_to: Cell | None = None
 
-    def measure(self, request: Message, answer: Message) -> tuple[float | None, bool]:
+    def measure(self, request: Readable, answer: Readable) -> tuple[float | None, bool]:
         """Return the number, and whether the answer is unusable (the number is null, NaN or infinite).
 
-        The number is None, and the answer not to blame, when the request did not ask for that output or lacks the
-        reference value.
+        The number is None, and the answer not to blame, when the request did not ask for that output or lacks a
+        reference value that can be divided by.
         """
         value = answer.value(self.output)
         if value is None:
@@ -50,7 +58,8 @@ class Quantity:
         reference = request.value(self.relative_to)
         if not reference or not math.isfinite(reference):
             return None, False
-        return value / reference, False
+        number = value / reference
+        return (number, False) if math.isfinite(number) else (None, False)
 
     def to_json(self) -> str:
         """Return the form that the router's command line takes."""

@@ -349,7 +349,7 @@ def test_metrics_and_log_tell_what_happened(server: Predictor) -> None:
         text = httpx.get(f"{server.url}/metrics", trust_env=False).text
         return sum(float(found.rsplit(" ", 1)[1]) for found in text.splitlines() if found.startswith(line))
 
-    ok = 'arthaflow_requests_total{code="200",model="tiny",version="1"}'
+    ok = 'arthaflow_requests_total{code="200",model="tiny",traffic="client",version="1"}'
     bad = 'arthaflow_validation_errors_total{field="features.rsi_14",model="tiny"}'
     before = count(ok), count(bad)
     infer(server, tiny_rows(2), binary=True, headers={"Ce-Id": "event-1"})

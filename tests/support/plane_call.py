@@ -18,10 +18,19 @@ class KeptCall(Call):
 
     __slots__ = ("answered", "content", "error", "length")
 
-    def __init__(self, model: str, content: bytes, length: int | None = None, version: str = "") -> None:
+    def __init__(
+        self,
+        model: str,
+        content: bytes,
+        length: int | None = None,
+        version: str = "",
+        ce_id: str = "",
+        forced: bool = False,
+    ) -> None:
         self.model = model
         self.version = version
-        self.ce_id = ""
+        self.ce_id = ce_id
+        self.forced = forced
         self.content = content
         self.length = length
         self.started = time.perf_counter()

@@ -73,8 +73,8 @@ def test_metrics_are_prometheus_families() -> None:
     registry.register(metrics)
     text = generate_latest(registry).decode()
     for line in (
-        'arthaflow_requests_total{code="200",model="m",version="1"} 1.0',
-        'arthaflow_request_seconds_count{model="m",version="1"} 1.0',
+        'arthaflow_requests_total{code="200",model="m",traffic="client",version="1"} 1.0',
+        'arthaflow_request_seconds_count{model="m",traffic="client",version="1"} 1.0',
         'arthaflow_batch_rows_sum{model="m",version="1"} 3.0',
         'arthaflow_validation_errors_total{field="inputs.data",model="m"} 1.0',
         "arthaflow_payload_log_dropped_total 2.0",

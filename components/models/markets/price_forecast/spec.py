@@ -41,7 +41,7 @@ SPEC = ModelSpec(
     serving=ServingSpec(memory="512Mi"),
     training=TrainingSpec(image="train-tensorflow"),
     slo=SloSpec(p95_ms=200.0, error_rate=0.05),
-    rollout=RolloutSpec(output="price", relative_to="features.close", tolerance=0.005),
+    rollout=RolloutSpec(output="price", relative_to="features.close", tolerance=0.005, bounds=(0.9, 1.1)),
     disclaimers=(
         "Predictions are probabilistic, not guarantees.",
         "Predictions are for informational purposes only. Not investment advice.",

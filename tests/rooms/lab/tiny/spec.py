@@ -17,6 +17,8 @@ SPEC = ModelSpec(
     explainer=ExplainerSpec(output="price", column="1_day"),
     drift=DriftSpec(columns=("features.rsi_14", "features.volatility_21", "features.volume_ratio")),
     slo=SloSpec(p95_ms=200.0, error_rate=0.05),
-    rollout=RolloutSpec(output="price", column="1_day", relative_to="features.close", tolerance=0.005),
+    rollout=RolloutSpec(
+        output="price", column="1_day", relative_to="features.close", tolerance=0.005, bounds=(0.9, 1.1)
+    ),
     disclaimers=("Not investment advice.",),
 )
