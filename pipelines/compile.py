@@ -87,7 +87,7 @@ def write_compiled(folder: Path) -> list[Path]:
     The images are this release's, whatever registry this machine's settings name, so that the files are the same
     wherever they are written. Files of graphs that are no more are removed.
     """
-    with _release_images():
+    with release_images():
         written = [
             write(ClusterOptions().apply(graph_builder(kind)(spec)), folder / file_name(kind, spec))
             for spec in catalogue().values()
@@ -111,7 +111,8 @@ def can_build(kind: str, spec: ModelSpec) -> bool:
 
 
 @contextmanager
-def _release_images() -> Iterator[None]:
+def release_images() -> Iterator[None]:
+    """Name this release's images, whatever registry this machine's settings name."""
     kept = {name: os.environ.pop(name) for name in IMAGES if name in os.environ}
     settings.cache_clear()
     try:

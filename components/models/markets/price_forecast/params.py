@@ -10,6 +10,9 @@ from components.errors import ConfigurationError
 from components.models.contract import FloatArray
 from components.models.markets.price_forecast.data import HORIZONS
 
+TREES, LSTM, KERAS = ("xgboost",), ("lstm_attention",), ("keras_lstm",)
+"""Members that a searched hyper-parameter changes: tuning fits no other one again."""
+
 
 @dataclass(frozen=True)
 class Params:
@@ -50,18 +53,26 @@ class Params:
     seed: int = 7
     bars_per_year: float = 252.0
     threads: int = 1
-    blend_shrinkage: float = field(default=4.0, metadata={"search": {"low": 0.25, "high": 64.0, "log": True}})
+    blend_shrinkage: float = field(
+        default=4.0, metadata={"search": {"low": 0.25, "high": 64.0, "log": True, "candidates": ()}}
+    )
     suspend_quantile: float = 0.99
     tree_rounds: int = 120
-    tree_depth: int = field(default=3, metadata={"search": {"low": 2, "high": 6}})
-    tree_rate: float = field(default=0.04, metadata={"search": {"low": 0.01, "high": 0.2, "log": True}})
+    tree_depth: int = field(default=3, metadata={"search": {"low": 2, "high": 6, "candidates": TREES}})
+    tree_rate: float = field(
+        default=0.04, metadata={"search": {"low": 0.01, "high": 0.2, "log": True, "candidates": TREES}}
+    )
     tree_patience: int = 15
-    lstm_hidden: int = field(default=16, metadata={"search": {"low": 8, "high": 48}})
-    lstm_epochs: int = field(default=3, metadata={"search": {"low": 1, "high": 12}})
-    lstm_rate: float = field(default=3e-3, metadata={"search": {"low": 3e-4, "high": 1e-2, "log": True}})
+    lstm_hidden: int = field(default=16, metadata={"search": {"low": 8, "high": 48, "candidates": LSTM}})
+    lstm_epochs: int = field(default=3, metadata={"search": {"low": 1, "high": 12, "candidates": LSTM}})
+    lstm_rate: float = field(
+        default=3e-3, metadata={"search": {"low": 3e-4, "high": 1e-2, "log": True, "candidates": LSTM}}
+    )
     keras_units: int = 50
-    keras_epochs: int = field(default=3, metadata={"search": {"low": 1, "high": 12}})
-    keras_rate: float = field(default=1e-3, metadata={"search": {"low": 3e-4, "high": 1e-2, "log": True}})
+    keras_epochs: int = field(default=3, metadata={"search": {"low": 1, "high": 12, "candidates": KERAS}})
+    keras_rate: float = field(
+        default=1e-3, metadata={"search": {"low": 3e-4, "high": 1e-2, "log": True, "candidates": KERAS}}
+    )
     batch: int = 256
 
     def __post_init__(self) -> None:
