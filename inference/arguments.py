@@ -17,6 +17,7 @@ def server_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the arguments that KServe appends to every container."""
     result = argparse.ArgumentParser(description=description, allow_abbrev=False)
     result.add_argument("--model_name", required=True, help="name on the inference protocol")
+    result.add_argument("--protocol_name", default="", help="the same, where KServe appends the InferenceService's name")
     result.add_argument("--http_port", type=int, default=8080, help="port to listen on; 0 picks a free one")
     result.add_argument("--host", default="0.0.0.0", help="address to listen on")
     result.add_argument("--spec", default="", help="name in the catalogue, where it is not the model name")
@@ -31,8 +32,14 @@ def predictor_arguments(result: argparse.ArgumentParser) -> None:
 
 
 def parse(result: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
-    """Parse, and name unknown arguments in the log: KServe may append some that are not for this server."""
+    """Parse, and name unknown arguments in the log: KServe may append some that are not for this server.
+
+    KServe appends ``--model_name <InferenceService>`` to an explainer and to a transformer, and the last one counts; a
+    version's InferenceService has another name than its model, which ``--protocol_name`` keeps.
+    """
     known, unknown = result.parse_known_args(arguments)
+    if getattr(known, "protocol_name", ""):
+        known.model_name = known.protocol_name
     if unknown:
         LOG.warning("ignoring unknown arguments: %s", " ".join(unknown))
     return known

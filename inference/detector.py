@@ -28,6 +28,7 @@ from components.data.dataset import Dataset
 from components.errors import InvalidRequest
 from components.models.spec import DriftSpec
 from components.registry.artifact import read_artifact
+from inference.agent_events import concerns, header_length
 from inference.arguments import parse, run, server_parser
 from inference.binding import Binder
 from inference.cloudevents import REQUEST, SYNTHETIC, Event, read_events
@@ -109,16 +110,17 @@ class Detector(hosting.Surrounding):
         self._news.set()
 
     def take(self, event: Event) -> str:
-        """Take in one event; return ``taken``, ``ignored`` (no client's request) or ``duplicate``.
+        """Take in one event; return ``taken``, ``ignored`` (no client's request of this model) or ``duplicate``.
 
         Raises
         ------
         InvalidRequest
             If its payload is no V2 request that fits the model's schema.
         """
-        if event.type != REQUEST or event.id.startswith(SYNTHETIC):
+        made_up = event.id.startswith(SYNTHETIC)
+        if event.type != REQUEST or made_up or not event.data or not concerns(event, self.name):
             return "ignored"
-        batch, _ = self.binder.bind(parse_request(event.data))
+        batch, _ = self.binder.bind(parse_request(event.data, header_length(event)))
         self.binder.schema.validate(batch)
         rows = self.columns.select(batch)
         with self._taking:
