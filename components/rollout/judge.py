@@ -30,6 +30,9 @@ Outcome = Literal["success", "failure", "inconclusive"]
 EARLY_ERRORS = 3
 """Errors below which a sample smaller than the minimum never fails: one broken connection is no verdict."""
 
+BLIND = 0.01
+"""Share of predictions beyond the grid from which on the sentence mentions them; the bound counts all of them."""
+
 EXCUSE_P = 0.05
 """A canary's errors count as explained by the stable version's when Fisher's p-value exceeds this."""
 
@@ -169,10 +172,13 @@ def check_predictions(stable: WindowMetrics, canary: WindowMetrics, limits: Limi
         return Check("predictions", "inconclusive", sentence, limit=limits.distance)
     value = moved_share(stable.predictions, canary.predictions, limits.tolerance)
     margin = distance_margin(len(stable.predictions), len(canary.predictions), limits.alpha_per_look)
-    low, high = max(0.0, value - margin), min(1.0, value + margin)
+    blind = min(stable.outside, canary.outside)
+    low, high = max(0.0, value - margin), min(1.0, value + margin + blind)
     outcome: Outcome
     what = f"by more than {limits.tolerance:g} " if limits.tolerance else ""
     said = f"{value:.0%} of the predictions moved {what}against version {stable.version}"
+    if blind > BLIND:
+        said += f", and {blind:.0%} lie beyond the spec's rollout.bounds, where moves cannot be seen"
     if low > limits.distance:
         outcome, sentence = "failure", f"{said} (at least {low:.0%} surely, limit {limits.distance:.0%})"
     elif high > limits.distance:

@@ -64,7 +64,11 @@ class WindowMetrics:
     latencies_ms : tuple of float
         Latencies of the answers with status 200, milliseconds, ascending.
     predictions : tuple of float
-        The compared number, one per request (rows of one request are not independent), in order of time.
+        The compared number, one per request (rows of one request are not independent), in order of time; or
+        ascending, where the source only counts.
+    outside : float
+        Share of the predictions that lie beyond the range that the source resolves, decimal; moves within that part are
+        invisible.
     """
 
     version: str
@@ -73,6 +77,7 @@ class WindowMetrics:
     rejected: int = 0
     latencies_ms: tuple[float, ...] = ()
     predictions: tuple[float, ...] = ()
+    outside: float = 0.0
 
     @property
     def error_rate(self) -> float:

@@ -11,6 +11,9 @@ from components.errors import ConfigurationError
 if TYPE_CHECKING:
     from components.models.spec import ModelSpec
 
+ROUNDING = 1e-9
+"""Relative slack of a widened tolerance: differences of midpoints are whole steps, give or take their last bits."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,7 +30,9 @@ class Limits:
     distance : float
         Largest share of predictions that may have moved by more than ``tolerance``, decimal; 1 for no limit.
     tolerance : float
-        Differences up to this are immaterial, in the unit of the compared number.
+        Differences up to this are immaterial, in the unit of the compared number; widened by ``resolution`` already.
+    resolution : float
+        Width of the steps in which the compared number is counted, in its unit; 0 where each number is known.
     alpha : float
         Error probability of a step's decision over all of its looks.
     power : float
@@ -44,6 +49,7 @@ class Limits:
     alpha: float = 0.05
     power: float = 0.9
     looks: int = 1
+    resolution: float = 0.0
 
     @property
     def alpha_per_look(self) -> float:
@@ -130,3 +136,30 @@ def plan_for(spec: ModelSpec, **overrides: Any) -> RolloutPlan:
         tolerance=spec.rollout.tolerance,
     )
     return RolloutPlan(**{"limits": limits, **overrides})
+
+
+def cluster_plan_for(spec: ModelSpec, **overrides: Any) -> RolloutPlan:
+    """Return the plan of a model on a cluster, where Prometheus knows predictions only by the step they fall into.
+
+    Each is taken for the middle of its step. Two predictions that differ by no more than the spec's tolerance then seem
+    to differ by at most one step more, so the tolerance is widened by one step: the analysis never counts a move that
+    was immaterial, and misses some that exceed the tolerance by less than two steps. The plan records both numbers.
+
+    Raises
+    ------
+    ConfigurationError
+        If the spec limits how far predictions may move and declares no steps: no rollout could ever succeed.
+    """
+    plan = plan_for(spec, **overrides)
+    if plan.limits.distance >= 1.0:
+        return plan
+    step = spec.rollout.resolution
+    if not step:
+        raise ConfigurationError(
+            f"{spec.name!r} limits how far predictions may move (max_distribution_distance "
+            f"{plan.limits.distance:g}), but declares no RolloutSpec.bounds, so a cluster cannot compare them.",
+            "Declare the usual range of the compared number as rollout=RolloutSpec(bounds=(low, high)), or set "
+            "slo=SloSpec(max_distribution_distance=1).",
+        )
+    widened = (plan.limits.tolerance + step) * (1.0 + ROUNDING)
+    return replace(plan, limits=replace(plan.limits, tolerance=widened, resolution=step))

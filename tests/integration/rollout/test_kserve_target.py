@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -24,7 +21,6 @@ from components.rollout.plan import RolloutPlan
 from components.rollout.targets.kserve import KServeTarget
 from components.rollout.targets.kserve_manifests import KServeSettings, http_route, inference_service
 from components.rollout.targets.kube import ApiServer
-from components.rollout.targets.prometheus import Prometheus
 from tests.integration.rollout.fake_kubernetes import FakeCluster, fake_cluster
 
 VALIDATOR = Path(__file__).parents[4] / "shared" / "tools" / "validate_manifests.py"
@@ -193,50 +189,6 @@ def test_a_version_that_kubernetes_cannot_name_is_refused(version: str) -> None:
 def test_standard_mode_needs_a_host() -> None:
     with pytest.raises(ConfigurationError, match="has no hostname"):
         KServeSettings("price_forecast", "image")
-
-
-class _Prometheus(BaseHTTPRequestHandler):
-    queries: list[dict[str, list[str]]] = []  # noqa: RUF012
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        import json
-
-        query = parse_qs(urlsplit(self.path).query)
-        self.queries.append(query)
-        series = (
-            [("le", "0.01", "90"), ("le", "0.1", "98"), ("le", "+Inf", "100")]
-            if "bucket" in query["query"][0]
-            else [("code", "200", "98.2"), ("code", "500", "1.6"), ("code", "400", "0")]
-        )
-        result = [{"metric": {name: value}, "value": [0, count]} for name, value, count in series]
-        content = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(content)
-
-
-def test_windows_from_prometheus() -> None:
-    server = HTTPServer(("127.0.0.1", 0), _Prometheus)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        source = Prometheus(f"http://127.0.0.1:{server.server_port}", lambda *at: (1.0, 2.0))
-        window = source.window("price_forecast", "2", 1000.0, 1060.0)
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert (window.requests, window.errors, window.rejected, window.predictions) == (100, 2, 0, (1.0, 2.0))
-    assert (window.latency(0.5), window.latency(0.95), window.latency(0.99)) == (10.0, 100.0, 1000.0)
-    asked = [q["query"][0] for q in _Prometheus.queries]
-    assert asked[0] == 'sum by (code) (increase(arthaflow_requests_total{model="price_forecast",version="2"}[60s]))'
-    assert _Prometheus.queries[0]["time"] == ["1060.0"]
-
-
-def test_a_prometheus_that_is_gone_is_named() -> None:
-    with pytest.raises(ModelUnavailable, match=r"Prometheus does not answer at http://127\.0\.0\.1:9"):
-        Prometheus("http://127.0.0.1:9").window("m", "1", 0.0, 1.0)
 
 
 def test_a_cluster_that_is_gone_or_does_not_know_kserve_is_named(cluster: FakeCluster) -> None:
