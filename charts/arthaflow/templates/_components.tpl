@@ -11,11 +11,6 @@ storageContainerName: {{ include "arthaflow.storageContainer" .root }}
 {{- end }}
 timeout: {{ $model.timeout }}
 {{ include "arthaflow.scaling" . }}
-{{- with .model.canary }}
-{{- if not $standard }}
-canaryTrafficPercent: {{ .percent }}
-{{- end }}
-{{- end }}
 {{- include "arthaflow.placement" (dict "root" .root "model" $model "standard" $standard) }}
 {{- if $model.detector }}
 logger:
@@ -69,7 +64,7 @@ autoScaling:
         metric:
           backend: prometheus
           serverAddress: {{ $scaling.prometheus }}
-          query: sum(rate(arthaflow_requests_total{namespace="{{ .root.Release.Namespace }}",model="{{ .model.name }}",version="{{ .track.version }}"}[1m]))
+          query: sum(rate(arthaflow_requests_total{namespace="{{ .root.Release.Namespace }}",pod=~"{{ .track.service }}-predictor-.*"}[1m]))
         target: {type: Value, value: {{ $scaling.requestsPerSecond | quote }}}
   behavior:
     scaleDown: {stabilizationWindowSeconds: 300}

@@ -12,11 +12,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
-{{/* The image of a role: (dict "root" $ "role" "predictor-tabular"). */}}
+{{/* The image of a role: (dict "root" $ "role" "predictor-tabular"); a "tag" wins over a digest. */}}
 {{- define "arthaflow.image" -}}
 {{- $images := .root.Values.images -}}
 {{- $digest := get $images.digests .role -}}
-{{- if $digest -}}
+{{- if .tag -}}
+{{ $images.registry }}/{{ .role }}:{{ .tag }}
+{{- else if $digest -}}
 {{ $images.registry }}/{{ .role }}@{{ $digest }}
 {{- else -}}
 {{ $images.registry }}/{{ .role }}:{{ $images.tag | default .root.Chart.AppVersion }}

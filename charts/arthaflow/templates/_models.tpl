@@ -54,11 +54,12 @@ maxBatch, featureService, slo, rollout, schedule, training), overruled by values
   {{- $_ := set $model "maxReplicas" (max $model.minReplicas $model.maxReplicas) -}}
 {{- end -}}
 {{- $_ := set $model "host" (ternary (printf "%s.%s" $model.base $root.Values.domain) "" (eq $root.Values.mode "Standard")) -}}
-{{- $_ := set $model "image" (include "arthaflow.image" (dict "root" $root "role" $model.role)) -}}
 {{- range $part, $has := $asked -}}
   {{- $_ := set $model $part (eq "true" (include "arthaflow.part" (dict "root" $root "name" $.name "part" $part "asked" $has "values" $.values))) -}}
 {{- end -}}
 {{- $_ := set $model "accelerator" (include "arthaflow.accelerator" (dict "root" $root "name" .name "spec" $spec "values" .values)) -}}
+{{- $tag := ternary $root.Values.gpu.tag "" (ne $model.accelerator "") -}}
+{{- $_ := set $model "image" (include "arthaflow.image" (dict "root" $root "role" $model.role "tag" $tag)) -}}
 {{- $tracks := include "arthaflow.tracks" (dict "root" $root "name" .name "base" $model.base "values" .values) | fromJson -}}
 {{- merge $model $tracks | toJson -}}
 {{- end -}}
