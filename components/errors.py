@@ -44,6 +44,10 @@ class InvalidRequest(ArthaflowError):
         super().__init__(f"{path}: {problem}" if path else problem, remedy)
 
 
+class MissingValue(InvalidRequest):
+    """A request leaves out a value that the model needs: an input, a column, or NaN or null where a number belongs."""
+
+
 class DataRejected(ArthaflowError):
     """A data file failed its quality checks; the message names the rows and the reasons."""
 

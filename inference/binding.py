@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from components.errors import InvalidRequest
+from components.errors import InvalidRequest, MissingValue
 from components.models.schema import Schema, Tensor
 from inference.v2.datatypes import Array
 from inference.v2.request import InferRequest, TensorIn
@@ -58,7 +58,7 @@ class Binder:
             batch[name] = _from_columns(self.tensors[name], found)
         for tensor in self.schema.tensors:
             if tensor.name not in batch:
-                raise InvalidRequest(
+                raise MissingValue(
                     f"required input {tensor.name!r} is missing",
                     f"Send {', '.join(self.schema.names)}; got {', '.join(t.name for t in inputs)}.",
                     path=tensor.name,
@@ -126,7 +126,7 @@ def _layout(tensor: Tensor) -> str:
 def _from_columns(tensor: Tensor, found: dict[int, TensorIn]) -> Array:
     for j, column in enumerate(tensor.column_names):
         if j not in found:
-            raise InvalidRequest(
+            raise MissingValue(
                 f"required column {column!r} is missing", f"Send {_layout(tensor)}", path=f"{tensor.name}.{column}"
             )
     rows = {f.shape[0] if f.shape else 0 for f in found.values()}

@@ -12,7 +12,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 
-from components.errors import ArthaflowError, InvalidRequest, ModelUnavailable, UnknownModel
+from components.errors import ArthaflowError, InvalidRequest, MissingValue, ModelUnavailable, UnknownModel
 from inference.batching import Batch, Batcher
 from inference.cloudevents import SYNTHETIC
 from inference.compared import Rows, compared_for
@@ -237,7 +237,10 @@ class DataPlane:
         seconds = time.perf_counter() - call.started
         self.metrics.model(name, version).of(call.traffic).observe(error.status, seconds)
         if isinstance(error, InvalidRequest):
-            self.metrics.validation_errors[name, _field(served, error.path)] += 1
+            field = _field(served, error.path)
+            self.metrics.validation_errors[name, field] += 1
+            if isinstance(error, MissingValue):
+                self.metrics.missing_values[name, field] += 1
         if error.status >= 500 and not isinstance(error, ModelUnavailable):
             logger.error("%s", error, exc_info=error.__cause__)
         if self.log is not None:

@@ -123,6 +123,7 @@ class ServerMetrics(Collector):
     def __init__(self) -> None:
         self.models: dict[tuple[str, str], ModelMetrics] = {}
         self.validation_errors: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.missing_values: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.log_dropped: Callable[[], int] = lambda: 0
         self.ready: Callable[[], dict[tuple[str, str], bool]] = dict
 
@@ -157,6 +158,13 @@ class ServerMetrics(Collector):
         )
         for error_key, count in list(self.validation_errors.items()):
             errors.add_metric(error_key, count)
+        missing = CounterMetricFamily(
+            "arthaflow_missing_values",
+            "Requests refused for a value that is left out, NaN or null, by field.",
+            labels=["model", "field"],
+        )
+        for error_key, count in list(self.missing_values.items()):
+            missing.add_metric(error_key, count)
         dropped = CounterMetricFamily(
             "arthaflow_payload_log_dropped", "Payload rows lost to a log that cannot be written."
         )
@@ -164,7 +172,7 @@ class ServerMetrics(Collector):
         ready = GaugeMetricFamily("arthaflow_model_ready", "1 when the version answers.", labels=labels)
         for key, is_ready in self.ready().items():
             ready.add_metric(key, float(is_ready))
-        yield from (requests, seconds, rows, errors, dropped, ready, *self._compared())
+        yield from (requests, seconds, rows, errors, missing, dropped, ready, *self._compared())
 
     def _compared(self) -> Iterator[Metric]:
         labels = ["model", "version"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import InvalidRequest
+from components.errors import InvalidRequest, MissingValue
 
 Batch = Mapping[str, npt.NDArray[Any]]
 """Tensors by name; the first axis of each is the row."""
@@ -145,7 +145,7 @@ class Schema:
         """
         missing = [n for n in self.names if n not in batch]
         if missing:
-            raise InvalidRequest(
+            raise MissingValue(
                 f"required input {missing[0]!r} is missing",
                 f"Send {', '.join(self.names)}; got {', '.join(sorted(batch)) or 'nothing'}.",
                 path=missing[0],
@@ -171,7 +171,7 @@ def _validate_tensor(tensor: Tensor, array: npt.NDArray[Any], rows: int) -> None
     if not np.isfinite(array.sum()):
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
-            raise InvalidRequest(
+            raise (MissingValue if np.isnan(array[tuple(bad[0])]) else InvalidRequest)(
                 f"value {array[tuple(bad[0])]} is not a finite number",
                 "Impute or drop the row; models never see NaN or infinity.",
                 path=value_path(tensor, bad[0]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from components.errors import InvalidRequest
+from components.errors import InvalidRequest, MissingValue
 from components.models.schema import DTYPES
 from inference.v2.datatypes import Array
 
@@ -82,7 +82,8 @@ def _wrong_type(flat: list[Any], allowed: frozenset[type], want: str, path: str)
     value = flat[index]
     shown = "null" if value is None else f"{value!r:.60}"
     remedy = "Impute or drop the row." if value is None else f"Send {want}."
-    return InvalidRequest(f"{shown} is not {want}", remedy, path=f"{path}[{index}]")
+    kind = MissingValue if value is None else InvalidRequest
+    return kind(f"{shown} is not {want}", remedy, path=f"{path}[{index}]")
 
 
 def _floats(flat: list[Any], datatype: str, path: str) -> Array:

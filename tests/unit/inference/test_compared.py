@@ -100,6 +100,19 @@ def test_explainers_forced_and_refused_requests_are_not_counted(served: ServedMo
         assert line in text
 
 
+def test_missing_values_are_counted_by_field(served: ServedModel) -> None:
+    nan, wild = tiny_rows(1), tiny_rows(1)
+    nan["features"][0, 2], wild["features"][0, 1] = np.nan, 101.0
+    null = b'{"inputs":[{"name":"features","shape":[1,4],"datatype":"FP64","data":[1,2,3,null]}]}'
+    gone = b'{"inputs":[{"name":"rsi_14","shape":[1],"datatype":"FP64","data":[50.0]}]}'
+    body, headers = encode_request(nan, binary=True)
+    binary = KeptCall("tiny", body, int(headers["Inference-Header-Content-Length"]))
+    metrics = ask(served, binary, call(wild), KeptCall("tiny", null), KeptCall("tiny", gone)).metrics
+    assert sum(metrics.validation_errors.values()) == 4
+    assert sum(metrics.missing_values.values()) == 3
+    assert {"features.volatility_21", "inputs.data"} < {field for _, field in metrics.missing_values}
+
+
 def test_an_output_that_was_not_asked_for_is_not_counted(served: ServedModel) -> None:
     body = encode_request(tiny_rows(1), outputs=("lower",))[0]
     assert sum(counted(ask(served, KeptCall("tiny", body))).histogram.counts) == 0
