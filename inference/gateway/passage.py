@@ -119,7 +119,9 @@ class Passage:
                 response = self._list(scope["method"])
             else:
                 target = match(scope["method"], scope["path"])
-                self.table.find(target.model)
+                entry = self.table.find(target.model)
+                if target.explains and not entry.explains:
+                    raise NoSuchRoute(f"Model {target.model!r} has no explainer.", "Ask it for predictions.")
                 response = await self._pass_on(target, scope, receive, identity)
         except ArthaflowError as error:
             response = answer(error)

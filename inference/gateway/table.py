@@ -42,6 +42,8 @@ class Entry(BaseModel):
         Host header to send; empty for the host of ``url``.
     timeout_s : float
         Longest answer.
+    explains : bool
+        Whether the model has an explainer.
     explain_url, explain_host : str
         The same for ``:explain``; an empty URL means ``url`` and ``host``.
     explain_timeout_s : float
@@ -55,6 +57,7 @@ class Entry(BaseModel):
     url: Url
     host: Host = ""
     timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    explains: bool = True
     explain_url: Url | None = None
     explain_host: Host = ""
     explain_timeout_s: float = Field(default=120.0, gt=0, le=3600)
