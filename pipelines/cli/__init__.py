@@ -7,7 +7,7 @@ import sys
 import typer
 
 from components.errors import ArthaflowError
-from pipelines.cli import console, demo, drift, explain, graph, models, predict, rollout, serve
+from pipelines.cli import console, demo, drift, explain, graph, models, predict, rollout, serve, submit, tune, values
 
 app = typer.Typer(
     name="arthaflow",
@@ -19,8 +19,10 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.command("run")(graph.run)
+app.command("tune")(tune.tune)
 app.command("compile")(graph.compile_)
-app.command("submit")(graph.submit)
+app.command("submit")(submit.submit)
+app.command("values")(values.values)
 app.command("serve")(serve.serve)
 app.command("stop")(serve.stop)
 app.command("predict")(predict.predict)

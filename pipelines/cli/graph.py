@@ -1,4 +1,4 @@
-"""``arthaflow run``, ``compile`` and ``submit``: one training graph, on this machine or on Kubeflow."""
+"""``arthaflow run`` and ``compile``: a graph on this machine, or as Kubeflow takes it."""
 
 from __future__ import annotations
 
@@ -46,32 +46,15 @@ def run(
 
 def compile_(
     model: ModelArgument,
+    graph: Annotated[str, typer.Option(help="train, tune, drift or rollout.")] = "train",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the IR YAML goes.")] = None,
 ) -> None:
-    """Compile the training graph to the IR YAML that a Kubeflow Pipelines cluster runs.
+    """Compile a graph to the IR YAML that a Kubeflow Pipelines cluster runs.
 
-    Example: [bold]arthaflow compile price_forecast -o price_forecast.yaml[/bold]
+    Example: [bold]arthaflow compile price_forecast --graph drift -o drift.yaml[/bold]
     """
-    from pipelines.compile import compile_pipeline
+    from pipelines.compile import compile_pipeline, file_name
 
     spec = get_spec(model)
-    path = compile_pipeline(spec.name, output or Path(f"{spec.name}.yaml"))
-    out.print(f"Compiled to {path}")
-
-
-def submit(
-    model: ModelArgument,
-    host: Annotated[str, typer.Option(help="URL of the Kubeflow Pipelines API.", envvar="ARTHAFLOW_KFP_HOST")] = "",
-    until: Annotated[str, typer.Option(help="Use data up to this ISO date only.")] = "",
-    experiment: Annotated[str, typer.Option(help="Experiment in the Kubeflow UI.")] = "arthaflow",
-    cron: Annotated[str, typer.Option(help="Six fields, seconds first, to run on a schedule.")] = "",
-) -> None:
-    """Submit the training graph to a Kubeflow Pipelines cluster, once or on a schedule.
-
-    Example: [bold]arthaflow submit price_forecast --host http://localhost:8888[/bold]
-    """
-    from pipelines.submit import submit as submit_graph
-
-    spec = get_spec(model)
-    answer = submit_graph(spec.name, host, arguments={"until": until}, experiment=experiment, cron=cron)
-    out.print(f"Submitted: {answer}")
+    default = f"{spec.name}.yaml" if graph == "train" else file_name(graph, spec)
+    out.print(f"Compiled to {compile_pipeline(spec.name, output or Path(default), graph)}")

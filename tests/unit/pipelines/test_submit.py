@@ -1,95 +1,16 @@
-"""Submitting through the real Kubeflow client to a small HTTP server that speaks enough of its API."""
+"""What submitting checks before it asks anybody: the host, the schedule, the API's words. The rest has a server's test."""
 
 from __future__ import annotations
 
 import json
 import socket
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
-from components.errors import ConfigurationError, UnknownModel
+from components.errors import ConfigurationError
+from pipelines.cron import check_cron, from_five
+from pipelines.kubeflow import told
 from pipelines.submit import submit
-
-Seen = list[tuple[str, str, Any]]
-API = "/apis/v2beta1"
-
-
-class Kubeflow(BaseHTTPRequestHandler):
-    """Experiments, runs and recurring runs; remembers what it was asked."""
-
-    seen: Seen
-
-    def do_GET(self) -> None:
-        self.seen.append(("GET", self.path, None))
-        self._answer(200, {"experiments": []} if "/experiments" in self.path else {"multi_user": False})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.seen.append(("POST", self.path, body))
-        number = {"experiments": "experiment_id", "runs": "run_id", "recurringruns": "recurring_run_id"}
-        kind = self.path.removeprefix(f"{API}/").partition("?")[0]
-        if kind not in number or body.get("display_name") == "refused":
-            self._answer(403, {"error": "no"})
-            return
-        self._answer(200, {**body, number[kind]: f"{kind}-1"})
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-
-@pytest.fixture
-def cluster() -> Iterator[tuple[str, Seen]]:
-    seen: Seen = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Kubeflow,), {"seen": seen}))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", seen
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def posted(seen: Seen, kind: str) -> dict[str, Any]:
-    (body,) = [b for verb, path, b in seen if verb == "POST" and path.partition("?")[0] == f"{API}/{kind}"]
-    assert isinstance(body, dict)
-    return body
-
-
-def test_a_run_carries_the_graph_and_its_arguments(cluster: tuple[str, Seen]) -> None:
-    host, seen = cluster
-    answer = submit("price_forecast", host, arguments={"until": "2016-12-30", "params": {"tree_depth": 2}})
-    assert (answer.kind, answer.id) == ("run", "runs-1")
-    assert answer.url == f"{host}/#/runs/details/runs-1"
-    body = posted(seen, "runs")
-    assert body["experiment_id"] == "experiments-1"
-    assert "train-price-forecast" in json.dumps(body["pipeline_spec"])
-    given = body["runtime_config"]["parameters"]
-    assert given["until"] == "2016-12-30"
-    assert json.loads(given["params"]) == {"tree_depth": 2}
-    assert posted(seen, "experiments")["display_name"] == "arthaflow"
-
-
-def test_a_schedule_does_not_catch_up_on_missed_intervals(cluster: tuple[str, Seen]) -> None:
-    host, seen = cluster
-    answer = submit("price_forecast", host, cron="0 0 2 * * *")
-    assert str(answer) == f"recurring run recurringruns-1: {host}/#/recurringrun/details/recurringruns-1"
-    body = posted(seen, "recurringruns")
-    assert body["no_catchup"] is True
-    assert body["trigger"]["cron_schedule"]["cron"] == "0 0 2 * * *"
-    assert body["mode"] == "ENABLE"
-    assert "pipeline_spec" in body
 
 
 def test_an_unreachable_host_is_named() -> None:
@@ -106,40 +27,51 @@ def test_a_host_that_is_no_url_is_named(host: str) -> None:
         submit("price_forecast", host)
 
 
-def test_a_refusal_of_the_cluster_is_told(cluster: tuple[str, Seen]) -> None:
-    host, _ = cluster
-    with pytest.raises(ConfigurationError, match="answered 403"):
-        submit("price_forecast", host, experiment="refused")
+@pytest.mark.parametrize(
+    "cron", ["0 0 2 * * *", "*/10 0 2-4 ? jan-mar MON", "0 0,30 9-17 * * mon-fri", "0  0 2 1 1 0", "5/15 * * * * *"]
+)
+def test_schedules_as_kubeflow_reads_them(cron: str) -> None:
+    assert check_cron(cron) == " ".join(cron.split())
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("cron", "message"),
     [
-        ({"untill": "2016"}, "no argument 'untill'"),
-        ({"params": "{"}, "are not JSON"),
-        ({"params": "[1]"}, "no JSON object"),
-        ({"params": {"depth": 3}}, "no hyper-parameter 'depth'"),
-        ({"candidates": ["forest"]}, "no candidate 'forest'"),
-        ({"policy": "maybe"}, "policy='maybe'"),
-        ({"alias": "champion"}, "'champion' is no alias"),
+        ("0 2 * * *", "5 fields, as a CronJob's. Kubeflow takes six, seconds first: '0 0 2 \\* \\* \\*'"),
+        ("0 2 * * 7", "'0 0 2 \\* \\* 0'"),
+        ("* * * *", "has 4 fields"),
+        ("@daily", "has 1 fields"),
+        ("60 0 2 * * *", "'60' as its second"),
+        ("0 0 24 * * *", "'24' as its hour"),
+        ("0 0 2 0 * *", "'0' as its day of the month"),
+        ("0 0 2 * 13 *", "'13' as its month"),
+        ("0 0 2 * * 7", "'7' as its day of the week"),
+        ("0 0 2 * * fun", "'fun' as its day of the week"),
+        ("0 5-1 2 * * *", "'5-1' as its minute"),
+        ("0 */0 2 * * *", "'\\*/0' as its minute"),
+        ("0 1, 2 * * *", "'' as its minute"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_is_sent(
-    cluster: tuple[str, Seen], arguments: dict[str, Any], message: str
-) -> None:
-    host, seen = cluster
+def test_a_schedule_that_cannot_be_is_explained(cron: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        submit("price_forecast", host, arguments=arguments)
-    assert seen == []
+        check_cron(cron)
 
 
-def test_a_schedule_of_five_fields_is_refused(cluster: tuple[str, Seen]) -> None:
-    host, seen = cluster
-    with pytest.raises(ConfigurationError, match="has 5 fields"):
-        submit("price_forecast", host, cron="0 2 * * *")
-    assert seen == []
+def test_a_cron_jobs_schedule_in_kubeflows_form() -> None:
+    assert from_five("0 2 * * 0") == "0 0 2 * * 0"
+    assert check_cron(from_five("30 6 1,17 * 1-5")) == "0 30 6 1,17 * 1-5"
 
 
-def test_an_unknown_model_is_named(cluster: tuple[str, Seen]) -> None:
-    with pytest.raises(UnknownModel):
-        submit("nothing", cluster[0])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (json.dumps({"code": 5, "message": "not found", "details": []}), "not found"),
+        (json.dumps({"error_message": "exists", "error_details": "exists: ..."}).encode(), "exists"),
+        (json.dumps({"error": "old gateway"}), "old gateway"),
+        ("<html>502</html>", ""),
+        (None, ""),
+        ("[]", ""),
+    ],
+)
+def test_the_apis_own_words(body: object, words: str) -> None:
+    assert told(body) == words
