@@ -5,6 +5,7 @@ The chart's values say which version of a model is served and may overrule any o
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def entry(spec: ModelSpec) -> dict[str, Any]:
         "memory": serving.memory,
         "minReplicas": serving.min_replicas,
         "maxReplicas": serving.max_replicas,
-        "timeout": round(serving.timeout_s),
+        "timeout": ceil(serving.timeout_s),
         "accelerator": serving.accelerator,
         "batching": serving.batching,
         "maxBatch": serving.max_batch,

@@ -6,7 +6,14 @@ import pytest
 
 from inference.arguments import parse, predictor_arguments, server_parser
 
-APPENDED = ["--model_name", "price-forecast-v1", "--predictor_host", "price-forecast-v1-predictor.ml", "--http_port", "8080"]
+APPENDED = [
+    "--model_name",
+    "price-forecast-v1",
+    "--predictor_host",
+    "price-forecast-v1-predictor.ml",
+    "--http_port",
+    "8080",
+]
 
 
 def test_the_protocol_name_survives_the_arguments_that_kserve_appends() -> None:
