@@ -76,17 +76,37 @@ def run_training(
         run; registered versions and aliases are as they were.
     """
     spec = get_spec(model)
-    chosen = training_arguments(spec, arguments or {})
+    return run_graph(spec.name, "train", training_arguments(spec, arguments or {}), home, console)
+
+
+def run_tuning(
+    model: str, arguments: Mapping[str, Any] | None = None, home: Path | None = None, console: Console | None = None
+) -> RunResult:
+    """Run the whole tuning graph of a model; see :func:`run_training` and :func:`pipelines.tune.tuning_arguments`.
+
+    The search is a study on this machine unless ``engine`` says otherwise.
+    """
+    from pipelines.tune import tuning_arguments
+
+    spec = get_spec(model)
+    chosen = tuning_arguments(spec, {"engine": "optuna", **(arguments or {})})
+    return run_graph(spec.name, "tune", chosen, home, console)
+
+
+def run_graph(
+    model: str, kind: str, chosen: Mapping[str, Any], home: Path | None = None, console: Console | None = None
+) -> RunResult:
+    """Run a graph that ends with the gate, of a kind in :data:`pipelines.compile.BUILDERS`, with checked arguments."""
     root = home.expanduser().resolve() if home else settings().root
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     directory = root / "runs" / run_id
     began = time.perf_counter()
     try:
         (directory / "tmp").mkdir(parents=True)
-        log = _run(spec.name, chosen, root, run_id, directory, console)
+        log = _run(model, kind, chosen, root, run_id, directory, console)
         seconds = {title(e): float(e["seconds"]) for e in log.events if e["event"] == "end"}
         total = {**seconds, "total": round(time.perf_counter() - began, 3)}
-        return read_result(spec.name, run_id, directory, total)
+        return read_result(model, run_id, directory, total)
     except OSError as error:
         raise explain(error) or error from error
     finally:
@@ -94,14 +114,14 @@ def run_training(
 
 
 def _run(
-    model: str, chosen: Mapping[str, Any], root: Path, run_id: str, directory: Path, console: Console | None
+    model: str, kind: str, chosen: Mapping[str, Any], root: Path, run_id: str, directory: Path, console: Console | None
 ) -> RunLog:
     from kfp import local
 
+    from pipelines.compile import graph_builder
     from pipelines.placement import without_retries
-    from pipelines.train import build
 
-    pipeline = without_retries(build(get_spec(model)))
+    pipeline = without_retries(graph_builder(kind)(get_spec(model)))
     progress = StepProgress(console)
     log = RunLog(directory / "kfp.log", progress.handle)
     try:

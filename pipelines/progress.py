@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
@@ -41,6 +42,9 @@ class StepProgress:
     def handle(self, event: Mapping[str, Any]) -> None:
         """Show one event of a step."""
         name = title(event)
+        if event["event"] == "note":
+            self.console.print(f"[dim]· {escape(event['text'])}[/dim]", highlight=False)
+            return
         if event["event"] == "start":
             self._running[name] = self._spinner.add_task(name)
             return

@@ -83,5 +83,5 @@ class RunLog(io.TextIOBase):
         me = threading.get_ident()
         if event["event"] == "start":
             self._running[me] = (f"{event['step']} {event['label']}".strip(), [])
-        else:
+        elif event["event"] != "note":
             self._running.pop(me, None)

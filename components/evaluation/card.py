@@ -41,6 +41,7 @@ def model_card(
         else "Not registered. A version that is not registered is never served."
     )
     period: Record = evaluation.get("period") or {}
+    origin = {k: v for k, v in (lineage or {}).items() if k != "tuning"}
     intervals = f" with {f.percent(spec.coverage, 0)} intervals" if len(spec.outputs) == 3 else ""
     parts = [
         f"# {text(spec.title)}",
@@ -59,9 +60,10 @@ def model_card(
         tests(evaluation),
         "## By volatility regime",
         regimes(evaluation),
+        *tuning(evaluation),
         "## Data and lineage",
         f"Licence of the data: {text(spec.data_licence)}.",
-        table(("fact", "value"), [(f.label(k), v) for k, v in (lineage or {}).items() if v not in ("", None)]),
+        table(("fact", "value"), [(f.label(k), v) for k, v in origin.items() if v not in ("", None)]),
         "## The gate",
         table(("check", "result", "in words"), [_check(check) for check in (verdict or {}).get("checks") or ()]),
     ]
@@ -109,6 +111,17 @@ def regimes(evaluation: Record) -> str:
         for regime in found
     ]
     return table(("coverage in", *(f.horizon(name) for name in names)), rows) or "The model has no regimes."
+
+
+def tuning(evaluation: Record) -> list[str]:
+    """How the hyper-parameters were chosen, and whether that is more than luck; nothing when they were not tuned."""
+    found: Record = evaluation.get("tuning") or {}
+    if not found:
+        return []
+    names = ("engine", "trials", "failed_trials", "default_score", "best_score", "deflated_score", "survives")
+    facts = [(f.label(name), found.get(name)) for name in names]
+    chosen = [(f.label(name), value) for name, value in (found.get("best_params") or {}).items()]
+    return ["## Tuning", text(found.get("sentence", "")), table(("fact", "value"), facts + chosen)]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -52,6 +52,9 @@ class Lineage:
         Commit of the code, with ``+dirty`` when there were uncommitted changes.
     libraries : str
         ``name==version`` of the libraries that decide the numbers, space-separated.
+    tuning : str
+        How the hyper-parameters were chosen, as JSON (see :func:`components.tuning.result.summary`); empty when they
+        were not tuned.
     """
 
     run_id: str
@@ -65,6 +68,7 @@ class Lineage:
     params: str
     git_commit: str = ""
     libraries: str = ""
+    tuning: str = ""
 
     def complete(self) -> Lineage:
         """Return it with the code and the libraries of this process."""

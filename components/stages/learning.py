@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,12 +47,17 @@ def evaluate(
     spec, params = request.spec(), request.params()
     data, parts = Dataset.read(dataset), Folds.read(folds)
     found = judge(spec, data, parts, candidates, params, production(request.model))
-    told: dict[str, Any] = found.to_dict()
+    told: dict[str, Any] = found.to_dict() | _tuning(read_json(lineage))
     write_json(evaluation, told)
     found.backtest.to_parquet(backtest, index=False)
     metadata = {"lineage": read_json(lineage), "metrics": headline(told), "evaluation": told}
     assemble(spec, data, parts, candidates, params, metadata, blend)
     return told
+
+
+def _tuning(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the hyper-parameters were chosen, as the tuning graph wrote it into the lineage."""
+    return {"tuning": json.loads(origin["tuning"])} if origin.get("tuning") else {}
 
 
 def gate(request: Request, evaluation: Path, policy: str, decision: Path) -> dict[str, Any]:

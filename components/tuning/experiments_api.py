@@ -95,7 +95,7 @@ class ExperimentApi:
                 group, version, namespace, "trials", label_selector=f"{LABEL}={experiment}", _request_timeout=REQUEST_S
             ),
         )
-        items: list[dict[str, Any]] = answer["items"]
+        items: list[dict[str, Any]] = (answer or {}).get("items") or []
         return items
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Patience:
     Attributes
     ----------
     timeout_s : float
-        For the whole Experiment, counted from its creation; 0 for no limit.
+        For the end of the Experiment, from now; 0 for no limit.
     poll_s : float
         Between two looks at it.
     """
@@ -169,8 +169,3 @@ def _stoppable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def assignments(optimal: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameter assignments of a trial, as text."""
-    return {a["name"]: str(a["value"]) for a in optimal.get("parameterAssignments") or []}

@@ -6,13 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from components.errors import ConfigurationError
 from components.evaluation.result import finite
 from components.tuning.deflation import Deflation, deflate
-
-Engine = Literal["optuna", "katib"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Search:
     engine : str
         ``optuna`` or ``katib``.
     space : dict
-        As :meth:`~components.tuning.space.Space.to_dict` gives it.
+        As :meth:`~components.tuning.space.Space.to_dict` writes it.
     default : Trial
         The model's own hyper-parameters, scored the same way; number 0.
     trials : tuple of Trial
@@ -70,7 +68,7 @@ class Search:
 
     model: str
     metric: str
-    engine: Engine
+    engine: str
     space: Mapping[str, Any]
     default: Trial
     trials: tuple[Trial, ...]
@@ -138,17 +136,17 @@ def sentence(facts: Mapping[str, Any]) -> str:
     """Say in one sentence what came out."""
     measure = str(facts["metric"]).removesuffix("_ratio").replace("_", " ")
     begin = (
-        f"{facts['trials']} trials; the best {measure} is {facts['best_score']:.4f} times the baseline's on the tuning "
-        f"folds, the default's {facts['default_score']:.4f}"
+        f"{facts['trials']} trials; the best {measure} is {facts['best_score']:.4g} times the baseline's on the tuning "
+        f"folds, the default's {facts['default_score']:.4g}"
     )
     if facts["best_trial"] == 0:
         return f"{begin}: no trial beat the default, which is kept."
-    luck = f"the best of so many trials would gain {facts['expected_gain_of_luck']:.4f} by luck alone"
+    luck = f"the best of so many trials would gain {facts['expected_gain_of_luck']:.2g} by luck alone"
     word = "survives" if facts["survives"] else "does not survive"
-    return f"{begin}; {luck}, so the gain of {facts['gain']:.4f} {word} (deflated score {facts['deflated_score']:.4f})."
+    return f"{begin}; {luck}, so the gain of {facts['gain']:.2g} {word} (deflated score {facts['deflated_score']:.4g})."
 
 
-def by_time(trials: Sequence[Trial]) -> list[float]:
+def best_so_far(trials: Sequence[Trial]) -> list[float]:
     """Return the best score so far after each scored trial."""
     best: list[float] = []
     for trial in trials:

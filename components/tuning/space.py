@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -150,13 +150,18 @@ class Space:
         return {p.name: p.parse(values[p.name]) for p in self.parameters}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready description."""
-        return {
-            p.name: {"choices": list(p.choices)}
-            if p.kind == "choice"
-            else {"kind": p.kind, "low": p.low, "high": p.high, "log": p.log}
-            for p in self.parameters
-        }
+        """Return a JSON-ready description, from which a process without the model's libraries makes the space again."""
+        return {"model": self.model, "parameters": [asdict(p) for p in self.parameters]}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Space:
+        """Inverse of :meth:`to_dict`."""
+        return cls(raw["model"], tuple(_from_dict(p) for p in raw["parameters"]))
+
+
+def _from_dict(raw: Mapping[str, Any]) -> Parameter:
+    lists = {k: tuple(raw[k]) if raw[k] is not None else None for k in ("choices", "candidates")}
+    return Parameter(**{**raw, **lists})
 
 
 def has_space(spec: ModelSpec) -> bool:

@@ -33,7 +33,7 @@ class Progress:
     best: float | None = None
 
     def __str__(self) -> str:
-        best = "" if self.best is None else f", best {self.best:.4f}"
+        best = "" if self.best is None else f", best {self.best:.5g}"
         return f"{self.done} of {self.wanted} trials done, {self.running} running, {self.failed} failed{best}"
 
 
@@ -79,6 +79,19 @@ def metrics(observation: Record) -> dict[str, float]:
                 continue
             break
     return found
+
+
+def read_best(experiment: Record, space: Space) -> dict[str, Any]:
+    """Return Katib's own choice: the name of the best trial, and its parameters, typed.
+
+    Raises
+    ------
+    ConfigurationError
+        If they do not fit the space.
+    """
+    optimal = experiment["status"]["currentOptimalTrial"]
+    given = {a["name"]: a["value"] for a in optimal["parameterAssignments"]}
+    return {"best_trial": optimal.get("bestTrialName", ""), "best_params": space.parse(given)}
 
 
 def read_trials(trials: Sequence[Record], space: Space, metric: str, blocks: Sequence[str]) -> tuple[Trial, ...]:

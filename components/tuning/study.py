@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -30,7 +30,16 @@ STARTUP = 5
 """Trials that are drawn at random before TPE has something to learn from."""
 RECORD = "arthaflow"
 
-Listener = Callable[[Trial], None]
+Found = Literal["new", "kept"]
+"""Whether a trial was scored by this call, or lay in the database."""
+
+
+class Listener(Protocol):
+    """Is told each trial."""
+
+    def __call__(self, trial: Trial, news: Found = "new") -> None:
+        """Take one trial."""
+        ...
 
 
 def study_path(home: Path, facts: Mapping[str, Any]) -> Path:
@@ -46,7 +55,7 @@ def run_study(
     trials: int,
     seed: int = 7,
     timeout_s: float = 0.0,
-    listen: Listener = lambda trial: None,
+    listen: Listener = lambda trial, news="new": None,
 ) -> tuple[Trial, ...]:
     """Score the default, then search until there are ``trials`` others; return all of them, the default first.
 
@@ -59,7 +68,7 @@ def run_study(
     path : Path
         SQLite database; what it already holds counts.
     trials : int
-        Trials besides the default.
+        Trials besides the default; with 0 only the default is scored, and Optuna is not needed.
     seed : int
         Of the sampler.
     timeout_s : float
@@ -70,18 +79,22 @@ def run_study(
     Raises
     ------
     ConfigurationError
-        If ``trials`` is below 1, another process runs the same study, the default cannot be scored, or more than a
+        If ``trials`` is negative, another process runs the same study, the default cannot be scored, or more than a
         quarter of the trials (and at least three) fail.
     """
-    if trials < 1:
+    if trials < 0:
         raise ConfigurationError(f"trials={trials} is no number of trials.", "Ask for at least 1.")
+    if trials == 0:
+        told = [_score(objective, space.defaults, 0)]
+        _refuse_failures(told, 0)
+        return tuple(told)
     path.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with _only_one(path):
         study = _open(path)
         told = [_read(t) for t in study.trials if RECORD in t.user_attrs]
         for trial in told:
-            listen(trial)
+            listen(trial, "kept")
         while len(told) <= trials:
             late = timeout_s > 0 and time.monotonic() - began >= timeout_s
             if late and len(told) > 1:
@@ -102,20 +115,22 @@ def _step(
     if number == 0:
         study.enqueue_trial(space.defaults, skip_if_exists=True)
     asked = study.ask()
-    params = {p.name: p.parse(_draw(asked, p)) for p in space.parameters}
-    started = time.perf_counter()
-    try:
-        score = objective(params)
-    except (ArthaflowError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-        trial = Trial(number, params, None, (), _since(started), f"{type(error).__name__}: {error}")
-    else:
-        trial = Trial(number, params, score.value, score.blocks, _since(started))
+    trial = _score(objective, {p.name: p.parse(_draw(asked, p)) for p in space.parameters}, number)
     asked.set_user_attr(RECORD, asdict(trial))
     if trial.score is None:
         study.tell(asked, state=TrialState.FAIL)
     else:
         study.tell(asked, trial.score)
     return trial
+
+
+def _score(objective: Callable[[Mapping[str, Any]], Score], params: Mapping[str, Any], number: int) -> Trial:
+    started = time.perf_counter()
+    try:
+        score = objective(params)
+    except (ArthaflowError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        return Trial(number, params, None, (), _since(started), f"{type(error).__name__}: {error}")
+    return Trial(number, params, score.value, score.blocks, _since(started))
 
 
 def _draw(trial: optuna.Trial, parameter: Parameter) -> Any:
