@@ -49,7 +49,9 @@ maxBatch, featureService, slo, rollout, schedule, training), overruled by values
 {{- $spec := deepCopy .spec -}}
 {{- $asked := dict "explainer" $spec.explainer "detector" $spec.detector "transformer" (ne $spec.featureService "") -}}
 {{- $own := pick .values "minReplicas" "maxReplicas" "cpu" "memory" "timeout" -}}
-{{- $model := merge (dict "name" .name) $own (omit $spec "accelerator" "explainer" "detector") -}}
+{{- $model := omit $spec "accelerator" "explainer" "detector" -}}
+{{- $_ := set $model "name" .name -}}
+{{- range $key, $value := $own }}{{ $_ := set $model $key $value }}{{ end -}}
 {{- if and (hasKey $own "minReplicas") (not (hasKey $own "maxReplicas")) -}}
   {{- $_ := set $model "maxReplicas" (max $model.minReplicas $model.maxReplicas) -}}
 {{- end -}}
