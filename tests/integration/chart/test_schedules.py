@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.catalog import catalogue
+from components.catalog import catalogue, get_spec
 from tests.support.chart import chart, nested, refusal
 from tests.support.helm import find, needs_helm, objects
 from tests.support.manifests import findings, needs_validator
@@ -75,28 +76,70 @@ def test_the_graph_is_handed_to_kubeflow(name: str, graph: str) -> None:
     }
     made = container(cronjobs(values)[name])
     assert made["image"] == "r.local/x/train-tabular:7"
-    assert [*made["command"], *made["args"]] == [
+    assert [*made["command"], *made["args"][:5]] == [
         "arthaflow",
         "submit",
         "price_forecast",
         f"--graph={graph}",
         "--host=$(ARTHAFLOW_KFP_HOST)",
         "--experiment=nightly",
+        f"--name={graph} price_forecast $(JOB)",
+        "--once",
     ]
-    told = {e["name"]: e["value"] for e in made["env"]}
+    told = {e["name"]: e.get("value", "") for e in made["env"]}
     assert told["ARTHAFLOW_KFP_HOST"] == "http://kfp.kf.svc:8888"
     assert (told["ARTHAFLOW_IMAGE_REGISTRY"], told["ARTHAFLOW_IMAGE_TAG"]) == ("r.local/x", "7")
 
 
-def test_the_command_knows_these_options() -> None:
+def test_a_job_that_is_tried_again_starts_nothing_twice() -> None:
+    made = container(cronjobs()["price-forecast-train"])
+    job = next(e for e in made["env"] if e["name"] == "JOB")
+    assert job["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.labels['batch.kubernetes.io/job-name']"
+    assert "--once" in made["args"]
+
+
+def test_the_drift_graph_asks_this_releases_detector() -> None:
+    text = chart()
+    asked = [a for a in container(cronjobs()["price-forecast-drift"])["args"] if a.startswith("--param=url=")]
+    service = f"{find(text, 'InferenceService', 'price-forecast-detector')['metadata']['name']}-predictor"
+    assert asked == [f"--param=url=http://{service}.ml.svc"]
+    assert not [a for a in container(cronjobs()["price-forecast-train"])["args"] if a.startswith("--param")]
+
+
+def test_where_kubeflow_has_several_users_a_token_for_it_alone_is_mounted() -> None:
+    values = {"kubeflow": {"multiUser": True, "namespace": "team-a"}}
+    pod = cronjobs(values)["price-forecast-drift"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert {"name": "ARTHAFLOW_KFP_NAMESPACE", "value": "team-a"} in pod["containers"][0]["env"]
+    assert "--param=namespace=team-a" in pod["containers"][0]["args"]
+    (token,) = [v["projected"]["sources"][0]["serviceAccountToken"] for v in pod["volumes"] if "projected" in v]
+    assert token["audience"] == "pipelines.kubeflow.org"
+    (mount,) = [m["mountPath"] for m in pod["containers"][0]["volumeMounts"] if m["name"] == "token"]
+    from pipelines.kubeflow import IN_CLUSTER_TOKEN
+
+    assert f"{mount}/{token['path']}" == IN_CLUSTER_TOKEN
+    assert not [
+        v
+        for v in cronjobs()["price-forecast-drift"]["jobTemplate"]["spec"]["template"]["spec"]["volumes"]
+        if "projected" in v
+    ]
+
+
+def test_the_command_and_the_graph_take_what_they_are_given(tmp_path: Path) -> None:
     from typer.main import get_command
 
     from pipelines.cli import app
+    from pipelines.compile import compile_pipeline
+    from pipelines.graph_arguments import graph_arguments, read_pairs
 
     submit = get_command(app).commands["submit"]  # type: ignore[attr-defined]
     known = {option for parameter in submit.params for option in parameter.opts}
-    used = {a.split("=")[0] for spec in cronjobs().values() for a in container(spec)["args"]}
-    assert used <= known
+    for name, spec in cronjobs({"kubeflow": {"multiUser": True}}).items():
+        arguments = container(spec)["args"]
+        assert {a.split("=")[0] for a in arguments} <= known
+        graph = name.rsplit("-", 1)[1]
+        given = read_pairs([a.removeprefix("--param=") for a in arguments if a.startswith("--param=")])
+        package = compile_pipeline("price_forecast", tmp_path, graph)
+        assert graph_arguments(graph, get_spec("price_forecast"), package, given).items() >= given.items()
 
 
 def test_its_pod_is_restricted_and_has_no_rights() -> None:
@@ -129,6 +172,9 @@ def test_wrong_times_are_refused(values: Any, said: str) -> None:
 
 
 @needs_validator
-@pytest.mark.parametrize("values", [{}, nested("schedules.drift", ""), nested("images.pullSecrets", ["registry"])])
+@pytest.mark.parametrize(
+    "values",
+    [{}, nested("kubeflow.multiUser", True), nested("schedules.drift", ""), nested("images.pullSecrets", ["registry"])],
+)
 def test_what_is_rendered_is_valid(values: Any) -> None:
     assert findings(chart(values)) == []

@@ -76,6 +76,7 @@ YES = [
     (PROMETHEUS, EXPLAINER, 8080),
     (PROMETHEUS, DETECTOR, 8080),
     (PROMETHEUS, GATEWAY, 8080),
+    (KFP, DETECTOR, 8080),  # the drift graph's question
 ]
 NO = [
     (OTHER, PREDICTOR, 8080),
@@ -263,7 +264,7 @@ def test_strict_tls_leaves_metrics_to_prometheus_and_nothing_else() -> None:
     assert plain["action"] == "DENY"
     (rule,) = plain["rules"]
     assert rule["from"] == [{"source": {"notPrincipals": ["*"]}}]
-    assert [r["operation"] for r in rule["to"]] == [{"notPaths": ["/metrics"]}, {"notMethods": ["GET"]}]
+    assert [r["operation"] for r in rule["to"]] == [{"notPaths": ["/metrics", "/v1/drift"]}, {"notMethods": ["GET"]}]
 
 
 def test_the_repository_is_denied_to_everybody_in_a_mesh() -> None:

@@ -1,6 +1,6 @@
 {{/*
-One schedule: (dict "root" $ "model" name "base" .. "graph" "train" "cron" .. "image" role). The pod only hands the graph to Kubeflow,
-which runs it; it needs no rights in the cluster.
+One schedule: (dict "root" $ "model" name "base" .. "graph" "train" "cron" .. "params" (dict ..)). The pod only hands the graph to
+Kubeflow, which runs it; it needs no rights in the cluster.
 */}}
 {{- define "arthaflow.cronjob" -}}
 {{- $values := .root.Values -}}
@@ -53,10 +53,23 @@ spec:
                 - --graph={{ .graph }}
                 - --host=$(ARTHAFLOW_KFP_HOST)
                 - --experiment={{ $values.kubeflow.experiment }}
+                # A Job that is tried again finds the run that its first attempt started.
+                - --name={{ .graph }} {{ .model }} $(JOB)
+                - --once
+                {{- range $key, $value := .params }}
+                - --param={{ $key }}={{ $value }}
+                {{- end }}
               env:
+                - name: JOB
+                  valueFrom:
+                    fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}
                 - {name: ARTHAFLOW_KFP_HOST, value: {{ $values.kubeflow.host | quote }}}
                 - {name: ARTHAFLOW_IMAGE_REGISTRY, value: {{ $values.images.registry | quote }}}
                 - {name: ARTHAFLOW_IMAGE_TAG, value: {{ $values.images.tag | default .root.Chart.AppVersion | quote }}}
+                - {name: ARTHAFLOW_SERVICE_ACCOUNT, value: {{ $values.kubeflow.serviceAccount }}}
+                {{- if $values.kubeflow.multiUser }}
+                - {name: ARTHAFLOW_KFP_NAMESPACE, value: {{ $values.kubeflow.namespace }}}
+                {{- end }}
                 - {name: ARTHAFLOW_HOME, value: /tmp/arthaflow}
                 - {name: HOME, value: /tmp}
               resources:
@@ -66,7 +79,17 @@ spec:
                 {{- include "arthaflow.securityContext" .root | nindent 16 }}
               volumeMounts:
                 - {name: tmp, mountPath: /tmp}
+                {{- if $values.kubeflow.multiUser }}
+                - {name: token, mountPath: /var/run/secrets/kubeflow/pipelines, readOnly: true}
+                {{- end }}
           volumes:
+            {{- if $values.kubeflow.multiUser }}
+            # For the Pipelines API alone; Kubernetes refuses it.
+            - name: token
+              projected:
+                sources:
+                  - serviceAccountToken: {path: token, audience: pipelines.kubeflow.org, expirationSeconds: 3600}
+            {{- end }}
             - name: tmp
               emptyDir: {sizeLimit: 256Mi}
 {{- end -}}
