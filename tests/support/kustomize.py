@@ -49,9 +49,13 @@ def find(folder: Path, kind: str, name: str, namespace: str = "") -> Object:
 
 
 def pod_templates(made: list[Object]) -> Iterator[tuple[Object, Object]]:
-    """Yield each workload with its pod template."""
+    """Yield each workload with its pod template; an InferenceService has one per component."""
     for found in made:
         spec = found.get("spec", {})
+        if found["kind"] == "InferenceService":
+            for component in ("predictor", "transformer", "explainer"):
+                if component in spec:
+                    yield found, {"metadata": {"labels": {}}, "spec": spec[component]}
         spec = spec.get("jobTemplate", {}).get("spec", spec)
         if found["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"):
             yield found, spec["template"]
@@ -63,12 +67,12 @@ def containers(pod: Object) -> list[Object]:
 
 
 def references(pod: Object) -> Iterator[tuple[str, str, str]]:
-    """Yield (kind, name, key) of what a pod's spec needs to start; the key is empty where the whole object is meant."""
+    """Yield (kind, name, key) of what a pod's spec cannot start without; the key is empty for the whole object."""
     if pod.get("serviceAccountName"):
         yield "ServiceAccount", pod["serviceAccountName"], ""
     for volume in pod.get("volumes", []):
         for kind, field, name in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
-            if field in volume:
+            if field in volume and not volume[field].get("optional"):
                 yield kind, volume[field][name], ""
         if "persistentVolumeClaim" in volume:
             yield "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"], ""
@@ -76,11 +80,11 @@ def references(pod: Object) -> Iterator[tuple[str, str, str]]:
         for variable in container.get("env", []):
             source = variable.get("valueFrom", {})
             for kind, field in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):
-                if field in source:
+                if field in source and not source[field].get("optional"):
                     yield kind, source[field]["name"], source[field]["key"]
         for source in container.get("envFrom", []):
             for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
-                if field in source:
+                if field in source and not source[field].get("optional"):
                     yield kind, source[field]["name"], ""
 
 
