@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Any
 from components.errors import ConfigurationError
 from components.models.spec import ModelSpec
 
+VARIABLES = ("NODE_SELECTOR", "ACCELERATOR_SELECTOR", "TOLERATION", "PULL_SECRET")
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 KEY = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
 VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
@@ -51,6 +53,17 @@ class ClusterOptions:
     pull_secrets: tuple[str, ...] = ()
     accelerator: str = ""
     caching: bool | None = None
+
+    @classmethod
+    def from_environment(cls) -> ClusterOptions:
+        """Return what this installation's settings name, as ``arthaflow submit`` reads them: words between spaces."""
+        words = {name: os.environ.get(f"ARTHAFLOW_{name}", "").split() for name in VARIABLES}
+        return cls(
+            node_selector=read_labels(words["NODE_SELECTOR"]),
+            accelerator_selector=read_labels(words["ACCELERATOR_SELECTOR"]),
+            tolerations=read_tolerations(words["TOLERATION"]),
+            pull_secrets=tuple(words["PULL_SECRET"]),
+        )
 
     def spec(self, spec: ModelSpec) -> ModelSpec:
         """Return the model's spec with the accelerator that is asked for.

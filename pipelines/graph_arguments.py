@@ -48,7 +48,7 @@ def graph_arguments(kind: str, spec: ModelSpec, package: Path, given: Mapping[st
     Parameters
     ----------
     kind : str
-        Of graph; a training run's arguments are checked by :func:`pipelines.arguments.training_arguments` too.
+        Of graph; arguments of training and tuning are checked and completed as those of a local run are.
     spec : ModelSpec
         The model.
     package : Path
@@ -72,9 +72,9 @@ def graph_arguments(kind: str, spec: ModelSpec, package: Path, given: Mapping[st
             )
         if value is not None:
             asked[name] = value
-    if kind == "train":
-        prepared = training_arguments(spec, {n: _read(n, v, inputs[n]) for n, v in asked.items() if n != "model"})
-        asked = {**asked, **prepared}
+    if kind in ("train", "tune"):
+        typed = {n: _read(n, v, inputs[n]) for n, v in asked.items() if n != "model"}
+        asked = {**asked, **_complete(kind, spec, typed)}
     checked = {name: _read(name, value, inputs[name]) for name, value in asked.items()}
     if checked.get("model", spec.name) != spec.name:
         raise ConfigurationError(
@@ -107,6 +107,14 @@ def read_pairs(given: Iterable[str]) -> dict[str, str]:
             raise ConfigurationError(f"The parameter {name!r} is given twice.", "Give it once.")
         pairs[name] = value
     return pairs
+
+
+def _complete(kind: str, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    if kind == "train":
+        return training_arguments(spec, given)
+    from pipelines.tune import tuning_arguments
+
+    return tuning_arguments(spec, given)
 
 
 def _read(name: str, value: Any, declared: Mapping[str, Any]) -> Any:

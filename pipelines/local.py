@@ -97,6 +97,14 @@ def run_graph(
     model: str, kind: str, chosen: Mapping[str, Any], home: Path | None = None, console: Console | None = None
 ) -> RunResult:
     """Run a graph that ends with the gate, of a kind in :data:`pipelines.compile.BUILDERS`, with checked arguments."""
+    run_id, directory, seconds = run_steps(model, kind, chosen, home, console)
+    return read_result(model, run_id, directory, seconds)
+
+
+def run_steps(
+    model: str, kind: str, chosen: Mapping[str, Any], home: Path | None = None, console: Console | None = None
+) -> tuple[str, Path, dict[str, float]]:
+    """Run any graph; return the run's id, its folder, and seconds by step and in ``total``."""
     root = home.expanduser().resolve() if home else settings().root
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     directory = root / "runs" / run_id
@@ -105,8 +113,7 @@ def run_graph(
         (directory / "tmp").mkdir(parents=True)
         log = _run(model, kind, chosen, root, run_id, directory, console)
         seconds = {title(e): float(e["seconds"]) for e in log.events if e["event"] == "end"}
-        total = {**seconds, "total": round(time.perf_counter() - began, 3)}
-        return read_result(model, run_id, directory, total)
+        return run_id, directory, {**seconds, "total": round(time.perf_counter() - began, 3)}
     except OSError as error:
         raise explain(error) or error from error
     finally:

@@ -56,14 +56,18 @@ def verdict(when: str, answer: Record | None) -> str:
 
 
 def statistics(before: Record | None, after: Record | None) -> str:
-    """Dot plot of statistic over threshold, one panel a detector; beyond 1 a test alarms on its own."""
+    """Dot plot of statistic over threshold, one panel a detector; beyond 1 a test alarms on its own.
+
+    Without ``before`` it shows one verdict, not a change.
+    """
     old, new = _results(before), _results(after)
     keys = list(dict.fromkeys([*new, *old]))
     kinds = list(dict.fromkeys(kind for kind, _ in keys))
     ratios = [_ratio(r) for table_ in (old, new) for r in table_.values()]
     top = math.log10(max([2.0, *(r for r in ratios if r is not None)])) + 0.12
     height = 50 + sum(26 for _ in keys) + 30 * len(kinds) + 30
-    chart = Canvas(height, "Drift statistics relative to their thresholds, before and after the simulated change")
+    change = "" if before is None else ", before and after the simulated change"
+    chart = Canvas(height, f"Drift statistics relative to their thresholds{change}")
     panel = Panel.at(330, 30, 520, height - 66, (FLOOR, top), (0, 1))
     for value, word in ratio_ticks(FLOOR, top):
         chart.add(
@@ -82,6 +86,9 @@ def statistics(before: Record | None, after: Record | None) -> str:
             y += 26
             _row(chart, panel, y - 8, _column(key[1]), old.get(key), new.get(key))
     crossed = sorted({_column(c) for (_, c), r in new.items() if r.get("drift")})
+    if before is None:
+        caption = f"Each statistic relative to its own threshold, on a logarithmic axis. Alarms: {_list(crossed)}."
+        return figure(chart.render(), caption, (("c-bad", "alarm"), ("c-model", "no alarm")))
     flagged = sorted({_column(c) for (_, c), r in old.items() if r.get("drift")})
     caption = (
         "Each statistic relative to its own threshold, on a logarithmic axis. Alarms after the change: "
