@@ -303,3 +303,44 @@ def test_the_bucket_policy_lets_nobody_delete_a_backup() -> None:
 def test_a_script_is_valid_shell(script: Path) -> None:
     done = subprocess.run(["sh", "-n", str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# What mc is asked, and answers as mc does: a rule and an attachment exist from the second time on. MinIO itself is on no index.
+MC = """#!/bin/sh
+printf '%s\\n' "$*" >> "$STATE/calls"
+case "$*" in
+  "admin user add"*) cat >> "$STATE/users" ;;
+  "ilm rule ls"*) [ -e "$STATE/rule" ] && echo '{"config": {"Rules": [{"Expiration": {"Days": 35}}]}}' ;;
+  "ilm rule add"*) touch "$STATE/rule" ;;
+  "admin policy attach"*)
+    [ -n "${REFUSE:-}" ] && { echo "mc: <ERROR> Access Denied."; exit 1; }
+    [ -e "$STATE/attached" ] && { echo "mc: <ERROR> The specified policy change is already in effect."; exit 1; }
+    touch "$STATE/attached" ;;
+esac
+"""
+
+
+def make_buckets(folder: Path, **changed: str) -> subprocess.CompletedProcess[str]:
+    (folder / "mc").write_text(MC, encoding="utf-8")
+    (folder / "mc").chmod(0o755)
+    words = {"MINIO_ROOT_USER": "root-1", "MINIO_ROOT_PASSWORD": "hidden-root", "MINIO_ENDPOINT": "minio:9000"}
+    words |= {"AWS_ACCESS_KEY_ID": "arthaflow", "AWS_SECRET_ACCESS_KEY": "hidden-key", "STATE": str(folder), **changed}
+    script = MANIFESTS / "base" / "storage" / "buckets.sh"
+    path = f"{folder}:/usr/bin:/bin"
+    return subprocess.run(["sh", str(script)], env={"PATH": path, **words}, capture_output=True, text=True, check=False)
+
+
+def test_the_buckets_job_may_run_twice_and_puts_no_secret_into_arguments(tmp_path: Path) -> None:
+    for _ in range(2):
+        done = make_buckets(tmp_path)
+        assert done.returncode == 0, done.stderr
+    calls = (tmp_path / "calls").read_text(encoding="utf-8")
+    assert "hidden" not in calls
+    assert (tmp_path / "users").read_text(encoding="utf-8") == "arthaflow\nhidden-key\n" * 2
+    assert calls.count("ilm rule add") == 1
+    assert calls.count("policy attach") == 2
+
+
+def test_the_buckets_job_fails_when_minio_refuses(tmp_path: Path) -> None:
+    done = make_buckets(tmp_path, REFUSE="1")
+    assert (done.returncode, "Access Denied" in done.stderr) == (1, True)
