@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from components.errors import ConfigurationError
+from components.models.spec import ModelSpec
 from components.registry.lineage import Lineage
 from components.registry.lineage import run_id as run_id_of
 from components.settings import settings
 from components.stages.request import Request
 from components.stages.step import say
 from components.tuning.katib import Budget
+from components.tuning.katib_job import Placement
 from components.tuning.result import Search, Trial, summary
 from components.tuning.space import Space
 from components.tuning.study import Found
@@ -121,7 +123,9 @@ def _on_katib(
         )
     space, blocks = Space.from_dict(start.space), block_names(len(start.default.blocks))
     name, place, api = experiment_name(model, run_id_of(run_id)), upload(inputs), ExperimentApi()
-    experiment = build_experiment(get_spec(model), space, name, place, budget, len(blocks))
+    experiment = build_experiment(
+        get_spec(model), space, name, place, budget, len(blocks), placement=_placement(get_spec(model))
+    )
     done = run_experiment(
         experiment, api, Patience(timeout_s), lambda told: say("note", "tune", text=f"{name}: {told}")
     )
@@ -198,6 +202,15 @@ def clean_up(model: str, run_id: str, state: str, engine: str) -> str:
         # The run's own problem must not be hidden by a second one.
         return f"\nThe experiment {name} may still run: {error}\n"
     return f"\nThe experiment {name}, if it was there, is deleted with its trials.\n"
+
+
+def _placement(spec: ModelSpec) -> Placement:
+    """Return where this installation lets steps run: its trials run there too."""
+    from pipelines.cluster_options import ClusterOptions
+
+    options = ClusterOptions.from_environment()
+    labels = {**options.node_selector, **(options.accelerator_selector if spec.training.accelerator else {})}
+    return Placement(labels, [asdict(t) for t in options.tolerations], options.pull_secrets)
 
 
 class _Teller:

@@ -11,7 +11,7 @@ from typing import Any
 from components.errors import ConfigurationError
 from components.models.spec import ModelSpec
 from components.tuning.inputs import EMBEDDED
-from components.tuning.katib_job import CONTAINER, trial_job
+from components.tuning.katib_job import CONTAINER, Placement, trial_job
 from components.tuning.katib_rules import LONGEST_NAME, check
 from components.tuning.objective import BLOCKS, block_names, metric_name
 from components.tuning.space import Parameter, Space
@@ -56,6 +56,7 @@ def build_experiment(
     budget: Budget | None = None,
     blocks: int = BLOCKS * FOLDS,
     namespace: str = NAMESPACE,
+    placement: Placement | None = None,
 ) -> dict[str, Any]:
     """Return the Experiment as JSON-ready values, checked by every rule of Katib's webhook.
 
@@ -75,6 +76,8 @@ def build_experiment(
         Blocks of a score; each is a metric of its own, from which the noise is estimated.
     namespace : str
         Of the Experiment and its trials.
+    placement : Placement, optional
+        Where the trials may run.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def build_experiment(
                     katib.V1beta1TrialParameterSpec(name=n, reference=n, description=f"hyper-parameter {n}")
                     for n in space.names
                 ],
-                trial_spec=trial_job(spec, _command(spec, space, place, budget.seed), labels),
+                trial_spec=trial_job(spec, _command(spec, space, place, budget.seed), labels, placement),
             ),
         ),
     )

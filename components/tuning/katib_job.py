@@ -6,7 +6,8 @@ in :mod:`components.tuning.katib_rules`. The command is explicit, because Katib 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from components.images import image
@@ -28,7 +29,28 @@ THREADS = (
 """Results depend on the number of threads: one, as in the training graph."""
 
 
-def trial_job(spec: ModelSpec, command: Sequence[str], labels: dict[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Placement:
+    """Where an installation lets trials run.
+
+    Attributes
+    ----------
+    node_selector : mapping of str to str
+        Labels of the nodes.
+    tolerations : sequence of mapping
+        ``key``, ``value`` and ``effect`` of taints that the pods put up with; an empty value or effect means any.
+    pull_secrets : sequence of str
+        Secrets of the image registry, in the trials' namespace.
+    """
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, str]] = ()
+    pull_secrets: Sequence[str] = ()
+
+
+def trial_job(
+    spec: ModelSpec, command: Sequence[str], labels: dict[str, str], placement: Placement | None = None
+) -> dict[str, Any]:
     """Return the Job as JSON-ready values, without a name: Katib gives it one.
 
     Parameters
@@ -39,8 +61,12 @@ def trial_job(spec: ModelSpec, command: Sequence[str], labels: dict[str, str]) -
         Words, with Katib's placeholders.
     labels : dict
         Of the pod.
+    placement : Placement, optional
+        Where it may run.
     """
     from kubernetes import client as k
+
+    place = placement or Placement()
 
     container = k.V1Container(
         name=CONTAINER,
@@ -72,7 +98,9 @@ def trial_job(spec: ModelSpec, command: Sequence[str], labels: dict[str, str]) -
         ),
         containers=[container],
         volumes=[k.V1Volume(name="scratch", empty_dir=k.V1EmptyDirVolumeSource())],
-        tolerations=_tolerations(spec),
+        tolerations=_tolerations(spec, place) or None,
+        node_selector=dict(place.node_selector) or None,
+        image_pull_secrets=[k.V1LocalObjectReference(name=n) for n in place.pull_secrets] or None,
     )
     metadata = k.V1ObjectMeta(labels=labels, annotations={"sidecar.istio.io/inject": "false"})
     job = k.V1Job(
@@ -106,11 +134,18 @@ def _resources(spec: ModelSpec) -> Any:
     return k.V1ResourceRequirements(requests={**asked, **gpu}, limits={"memory": training.memory, **gpu})
 
 
-def _tolerations(spec: ModelSpec) -> list[Any] | None:
+def _tolerations(spec: ModelSpec, place: Placement) -> list[Any]:
     from kubernetes import client as k
 
-    if not spec.training.accelerator:
-        return None
     # Nodes with an accelerator carry one taint for whole cards and MIG profiles alike.
-    taint = f"{spec.training.accelerator.partition('/')[0]}/gpu"
-    return [k.V1Toleration(key=taint, operator="Exists", effect="NoSchedule")]
+    vendor = spec.training.accelerator.partition("/")[0]
+    own = [{"key": f"{vendor}/gpu", "effect": "NoSchedule"}] if vendor else []
+    return [
+        k.V1Toleration(
+            key=t["key"],
+            operator="Equal" if t.get("value") else "Exists",
+            value=t.get("value") or None,
+            effect=t.get("effect") or None,
+        )
+        for t in (*own, *place.tolerations)
+    ]

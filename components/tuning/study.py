@@ -80,7 +80,7 @@ def run_study(
     ------
     ConfigurationError
         If ``trials`` is negative, another process runs the same study, the default cannot be scored, or more than a
-        quarter of the trials (and at least three) fail.
+        quarter of the trials, and more than three, fail.
     """
     if trials < 0:
         raise ConfigurationError(f"trials={trials} is no number of trials.", "Ask for at least 1.")
@@ -118,7 +118,8 @@ def _step(
     trial = _score(objective, {p.name: p.parse(_draw(asked, p)) for p in space.parameters}, number)
     asked.set_user_attr(RECORD, asdict(trial))
     if trial.score is None:
-        study.tell(asked, state=TrialState.FAIL)
+        # TPE learns from a pruned trial that it was bad; one told as failed it would draw again and again.
+        study.tell(asked, state=TrialState.PRUNED)
     else:
         study.tell(asked, trial.score)
     return trial
@@ -151,11 +152,13 @@ def _open(path: Path) -> optuna.Study:
     )
     for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         # A killed process left it behind, perhaps between keeping its score and telling it.
-        score = left.user_attrs.get(RECORD, {}).get("score")
-        if score is None:
+        kept = left.user_attrs.get(RECORD)
+        if kept is None:
             study.tell(left.number, state=TrialState.FAIL)
+        elif kept["score"] is None:
+            study.tell(left.number, state=TrialState.PRUNED)
         else:
-            study.tell(left.number, score)
+            study.tell(left.number, kept["score"])
     return study
 
 
