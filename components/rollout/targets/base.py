@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from components.rollout.metrics import WindowMetrics
 
 
 class RolloutTarget(Protocol):
-    """One model's serving, with a stable version and at most one canary."""
+    """One model's serving, with a stable version and at most one canary.
+
+    On a cluster every method can be called again after it was cut short at any point, and completes what is missing.
+    """
 
     @property
     def model(self) -> str:
@@ -31,7 +35,7 @@ class RolloutTarget(Protocol):
         Raises
         ------
         ArthaflowError
-            If it does not become ready; nothing of it is left behind then.
+            If it does not become ready.
         """
         ...
 
@@ -40,11 +44,23 @@ class RolloutTarget(Protocol):
         ...
 
     def window(self, version: str, since: float, until: float) -> WindowMetrics:
-        """Return what one version did between two times (seconds since the epoch)."""
+        """Return what one version did between two times (seconds since the epoch).
+
+        Raises
+        ------
+        Blind
+            If it cannot be known now.
+        """
         ...
 
-    def promote(self) -> None:
-        """Make the canary the stable version; drain and remove the old one."""
+    def promote(self, announce: Callable[[], None]) -> None:
+        """Make the canary the stable version; drain and remove the old one.
+
+        Parameters
+        ----------
+        announce : callable
+            Moves the registry's alias; called before the old version is removed.
+        """
         ...
 
     def rollback(self) -> None:

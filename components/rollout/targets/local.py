@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -80,8 +81,9 @@ class LocalTarget:
         query = urlencode({"version": version, "since": repr(since), "until": repr(until)})
         return WindowMetrics.from_dict(self._ask("GET", f"/window?{query}"))
 
-    def promote(self) -> None:
-        """Make the canary the only version; drain and stop the old one."""
+    def promote(self, announce: Callable[[], None]) -> None:
+        """Make the canary the only version; drain and stop the old one. A registry that refuses changes nothing."""
+        announce()
         table = self._table()
         old = table["stable"]["version"]
         self._put({"stable": {**table["canary"], "weight": 100}})

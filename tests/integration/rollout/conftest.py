@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from inference.local import LocalServing
+from tests.integration.rollout.kubernetes_fixture import Cluster, fake
+from tests.integration.rollout.real_kubernetes import missing_for_real, real
 from tests.support.tiny import make_tiny_artifact, test_rooms
 
 BIAS = {"1": 0.0, "2": 1e-5, "3": 0.5}
@@ -26,3 +28,24 @@ def serving(tmp_path: Path) -> Iterator[LocalServing]:
         serving = LocalServing(tmp_path)
         yield serving
         serving.stop_all()
+
+
+@pytest.fixture(params=["fake", "real"])
+def kubernetes(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster to roll out on: the fake one, and a real API server where its programs are given."""
+    if request.param == "fake":
+        with fake() as cluster:
+            yield cluster
+        return
+    missing = missing_for_real()
+    if missing:
+        pytest.skip(missing)
+    with real() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def pretended() -> Iterator[Cluster]:
+    """The fake cluster, for faults that a real one cannot be told to have."""
+    with fake() as cluster:
+        yield cluster

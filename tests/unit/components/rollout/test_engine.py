@@ -64,7 +64,8 @@ class Simulation:
     def window(self, version: str, since: float, until: float) -> WindowMetrics:
         return summarise([r for r in self.rows if since < r.time <= until], version)
 
-    def promote(self) -> None:
+    def promote(self, announce: Callable[[], None]) -> None:
+        announce()
         self.stable_version, self.canary_version, self.percent = self.canary_version, "", 0
         self.course.append("promote")
 
