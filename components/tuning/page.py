@@ -10,7 +10,7 @@ import numpy as np
 from components.evaluation.plots import formats as f
 from components.evaluation.plots.markup import badge, figure, inline, page, paragraph, table
 from components.evaluation.plots.scale import extent, linear_ticks
-from components.evaluation.plots.svg import Canvas, Panel, circle, dots, line, rule, text
+from components.evaluation.plots.svg import Canvas, Panel, circle, line, rule, text
 from components.tuning.result import Search, Trial, best_so_far, summary
 from components.tuning.space import Parameter, Space
 
@@ -71,7 +71,8 @@ def course(search: Search, facts: dict[str, Any]) -> str:
     chart.add(text(right - 4, panel.y.one(default) - 5, "default", "tick", "end"))
     chart.add(text(right - 4, panel.y.one(luck) + 15, "luck alone", "tick", "end"))
     chart.add(line(panel.x(numbers), panel.y(best), "c-canary"))
-    chart.add(dots(panel.x(numbers), panel.y(np.minimum(scores, high_y)), "c1 solid"))
+    places = zip(panel.x(numbers), panel.y(np.minimum(scores, high_y)), strict=True)
+    chart.add(*(circle(x, y, 3.6, "c1") for x, y in places))
     for trial in scored:
         rows = [("score", f.number(trial.score), "c1")]
         rows += [(name, _shown(value), "") for name, value in trial.params.items()]
@@ -120,7 +121,7 @@ def _slice(
         panel.grid(linear_ticks(*y, 4)),
         text(left, top - 10, f"{f.label(parameter.name)}{' (log)' if parameter.log else ''}", "strong"),
         panel.bottom(_ticks(parameter)),
-        dots(panel.x(values), panel.y(np.minimum(scores, y[1])), "c1 solid"),
+        *(circle(a, b, 3.2, "c1") for a, b in zip(panel.x(values), panel.y(np.minimum(scores, y[1])), strict=True)),
         *marks,
     ]
 

@@ -9,7 +9,7 @@ import typer
 
 from components.catalog import get_spec
 from components.settings import settings
-from pipelines.cli.console import out, print_json
+from pipelines.cli.console import err, out, print_json
 from pipelines.cli.graph import ModelArgument
 
 
@@ -46,7 +46,7 @@ def tune(
         "parallel": parallel,
         "timeout_s": timeout,
     }
-    result = run_tuning(spec.name, arguments, settings().root, None if as_json else out)
+    result = run_tuning(spec.name, arguments, settings().root, err if as_json else out)
     told = json.loads(result.artifacts["conclude/tuning"].read_text(encoding="utf-8"))
     if as_json:
         print_json({**result.to_dict(), "tuning": told})
