@@ -10,7 +10,10 @@ from inference.router.backend import Headers
 
 CONTENT = frozenset(b"content-type content-encoding inference-header-content-length".split())
 TO_MODEL = CONTENT | frozenset(b"x-request-id traceparent x-model-track ce-id".split())
-"""What a model's server reads. ``Authorization`` ends here: kserve's explainers echo request headers."""
+"""What a model's server reads. ``Authorization`` is not among it: kserve's explainers echo request headers."""
+
+TOKEN = b"authorization"
+"""Goes along only where the models' sidecars ask for it."""
 
 TO_CLIENT = CONTENT | frozenset(b"retry-after x-model-version x-model-track".split())
 REQUEST_ID = b"x-request-id"
@@ -33,12 +36,22 @@ def request_id(headers: Headers) -> bytes:
     return uuid4().hex.encode()
 
 
-def to_model(headers: Headers, identity: bytes) -> Headers:
+def to_model(headers: Headers, identity: bytes, token: bool = False) -> Headers:
     """Return what is sent to a model's server.
 
     An event id that claims to be an explainer's is dropped: the drift detector would not count the request.
+
+    Parameters
+    ----------
+    headers : list
+        As the client sent them.
+    identity : bytes
+        The request's id.
+    token : bool
+        Whether the client's token goes along.
     """
-    kept = [(n, v) for n, v in headers if n in TO_MODEL and n != REQUEST_ID and not _made_up(n, v)]
+    passing = TO_MODEL | {TOKEN} if token else TO_MODEL
+    kept = [(n, v) for n, v in headers if n in passing and n != REQUEST_ID and not _made_up(n, v)]
     return [*kept, (REQUEST_ID, identity)]
 
 

@@ -30,6 +30,8 @@ class Options:
         After that: how long requests under way may take.
     keep_alive_s : int
         Idle time of a client's connection; longer than that of the proxy in front.
+    forward_token : bool
+        Whether a client's ``Authorization`` goes along to the model, for a mesh that asks for it there too.
     """
 
     models: Path
@@ -41,6 +43,7 @@ class Options:
     drain_s: float = 0.5
     grace_s: float = 30.0
     keep_alive_s: int = 75
+    forward_token: bool = False
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -60,6 +63,7 @@ def parse(argv: Sequence[str]) -> Options:
     add("--drain_seconds", type=float, default=0.5, help="after SIGTERM: answer on, but report not ready")
     add("--grace_seconds", type=float, default=30.0, help="after that: time for requests under way")
     add("--keep_alive_seconds", type=int, default=75, help="idle seconds of a client's connection")
+    add("--forward_authorization", action="store_true", help="pass clients' tokens on, for a mesh that asks for them")
     args = made.parse_args(argv)
     return Options(
         args.models,
@@ -71,6 +75,7 @@ def parse(argv: Sequence[str]) -> Options:
         args.drain_seconds,
         args.grace_seconds,
         args.keep_alive_seconds,
+        args.forward_authorization,
     )
 
 

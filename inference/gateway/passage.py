@@ -89,6 +89,8 @@ class Passage:
         Largest request body, bytes.
     body_timeout_s : float
         Longest time in which a client sends its body.
+    forward_token : bool
+        Whether a client's ``Authorization`` goes along to the model.
 
     Attributes
     ----------
@@ -97,10 +99,16 @@ class Passage:
     """
 
     def __init__(
-        self, table: ModelTable, metrics: GatewayMetrics, *, max_body: int = 32 * 2**20, body_timeout_s: float = 30.0
+        self,
+        table: ModelTable,
+        metrics: GatewayMetrics,
+        *,
+        max_body: int = 32 * 2**20,
+        body_timeout_s: float = 30.0,
+        forward_token: bool = False,
     ) -> None:
         self.table, self.metrics = table, metrics
-        self.max_body, self.body_timeout_s = max_body, body_timeout_s
+        self.max_body, self.body_timeout_s, self.forward_token = max_body, body_timeout_s, forward_token
         self.upstreams = Upstreams(table.entries)
         self.draining = False
 
@@ -137,7 +145,8 @@ class Passage:
     async def _pass_on(self, target: Target, scope: Scope, receive: Receive, identity: bytes) -> Response:
         upstream = self.upstreams[target.model]  # before the first await: the models file may change meanwhile
         body = await self._read(scope, receive)
-        found = await upstream.ask(scope["method"], target.path, to_model(scope["headers"], identity), body)
+        headers = to_model(scope["headers"], identity, self.forward_token)
+        found = await upstream.ask(scope["method"], target.path, headers, body)
         return Response(found.status, to_client(found.headers), found.body)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:

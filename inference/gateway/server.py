@@ -56,7 +56,11 @@ class GatewayServer:
         self.options = options
         table = ModelTable(options.models)
         self.passage = Passage(
-            table, GatewayMetrics(), max_body=options.max_body, body_timeout_s=options.body_timeout_s
+            table,
+            GatewayMetrics(),
+            max_body=options.max_body,
+            body_timeout_s=options.body_timeout_s,
+            forward_token=options.forward_token,
         )
         self._socket = _listen(options.host, options.port)
         self._server = _Uvicorn(

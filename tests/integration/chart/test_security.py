@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from inference.gateway.options import parse
 from tests.support.helm import find, needs_helm, objects, render, template
 from tests.support.manifests import findings, needs_validator
 from tests.support.network import Pod, allowed
@@ -137,6 +138,8 @@ def test_every_pod_may_ask_for_names_and_no_more_of_the_system(standard: list[di
     assert allowed(standard, pod, DNS, 53, "UDP")
     assert allowed(standard, pod, DNS, 53)
     assert not allowed(standard, pod, DNS, 443)
+    assert allowed(standard, pod, Pod(address="169.254.20.10"), 53, "UDP")
+    assert not allowed(standard, pod, Pod(address="169.254.169.254"), 80)  # a cloud's credentials
 
 
 def test_without_policies_everybody_talks() -> None:
@@ -297,13 +300,27 @@ def test_a_permissive_mesh_and_none() -> None:
     assert names == {"arthaflow", "arthaflow-repository"}
 
 
-def test_tokens_are_asked_for_at_the_gateway_but_not_by_probes() -> None:
+def test_tokens_are_asked_for_at_the_gateway_and_at_the_models() -> None:
     text = template(*SERVED, *JWT, "--set=istio.jwt.audiences={apps}")
-    (rule,) = find(text, "RequestAuthentication", "arthaflow-gateway")["spec"]["jwtRules"]
-    assert rule == {"issuer": "https://id.example", "jwksUri": "https://id.example/k", "audiences": ["apps"]}
-    policy = find(text, "AuthorizationPolicy", "arthaflow-gateway")["spec"]
-    assert policy["rules"][0]["from"] == [{"source": {"notRequestPrincipals": ["*"]}}]
-    assert policy["rules"][0]["to"] == [{"operation": {"notPaths": ["/healthz", "/ready", "/metrics"]}}]
+    authentication = find(text, "RequestAuthentication", "arthaflow-tokens")["spec"]
+    (rule,) = authentication["jwtRules"]
+    assert (rule["issuer"], rule["jwksUri"]) == ("https://id.example", "https://id.example/k")
+    assert rule["audiences"] == ["apps"]
+    assert rule["forwardOriginalToken"] is True  # the gateway passes it on to models, which ask for it too
+    policy = find(text, "AuthorizationPolicy", "arthaflow-tokens")["spec"]
+    assert policy["selector"] == authentication["selector"] == {"matchLabels": PART}
+    (asked,) = policy["rules"]
+    assert asked["from"][0]["source"]["notRequestPrincipals"] == ["*"]
+    assert asked["from"][0]["source"]["notPrincipals"] == ["*/ns/ml/sa/arthaflow-models"]
+    assert asked["to"] == [{"operation": {"notPaths": ["/healthz", "/ready", "/metrics", "/v1/drift"]}}]
+    for arguments, passes in ((JWT, True), (ISTIO, False)):
+        container = find(template(*SERVED, *arguments), "Deployment", "arthaflow-gateway")["spec"]["template"]["spec"]
+        assert parse(container["containers"][0]["args"]).forward_token is passes
+
+
+def test_knatives_probes_bring_no_token() -> None:
+    policy = find(template(*SERVED, *JWT, *KNATIVE), "AuthorizationPolicy", "arthaflow-tokens")["spec"]
+    assert policy["selector"]["matchLabels"] == {**PART, "app.kubernetes.io/component": "gateway"}
 
 
 def test_envoy_lets_go_of_idle_connections_before_the_servers_do() -> None:
@@ -327,7 +344,6 @@ def test_secrets_come_from_a_store() -> None:
         (("--set=istio.enabled=true,istio.jwt.enabled=true,istio.jwt.jwksUri=https://k",), "istio.jwt.issuer is empty"),
         (("--set=istio.enabled=true,istio.jwt.enabled=true,istio.jwt.issuer=i",), "istio.jwt.jwksUri is empty"),
         (("--set=istio.jwt.enabled=true,istio.jwt.issuer=i",), "set istio.enabled: true"),
-        ((*JWT, "--set=gateway.enabled=false"), "gateway.enabled is false"),
         (("--set=externalSecrets.enabled=true",), "externalSecrets.store.name is empty"),
         ((*EXTERNAL, "--set=transformers.enabled=true,transformers.secret=arthaflow-s3"), "both arthaflow-s3"),
         (("--set=storage.endpoint=https://s3.example.com",), "networkPolicy.egressCIDRs is empty"),

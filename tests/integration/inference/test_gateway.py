@@ -217,6 +217,21 @@ def test_only_listed_headers_pass_either_way(recording: str, tmp_path: Path) -> 
     assert not {"authorization", "x-internal", "server"} & set(answer.headers)
 
 
+def test_a_token_passes_only_where_that_is_asked_for(recording: str, tmp_path: Path) -> None:
+    with gateway(tmp_path, {"m": {"url": recording}}, "--forward_authorization") as running:
+        running.client.post("/v2/models/m/infer", content=b"{}", headers={"authorization": "Bearer t", "cookie": "a=b"})
+    headers = Recording.seen[0][2]
+    assert headers["authorization"] == "Bearer t"
+    assert "cookie" not in headers
+
+
+def test_a_model_without_an_explainer_says_so(recording: str, tmp_path: Path) -> None:
+    with gateway(tmp_path, {"m": {"url": recording, "explains": False}}) as running:
+        answer = running.client.post("/v1/models/m:explain", content=b"{}")
+    assert (answer.status_code, Recording.seen) == (404, [])
+    assert "has no explainer" in answer.json()["error"]
+
+
 def test_explanations_go_to_the_explainer(recording: str, tiny: Predictor, tmp_path: Path) -> None:
     entry = {"url": tiny.url, "host": "tiny.models.local", "explain_url": recording, "explain_host": "e.models.local"}
     with gateway(tmp_path, {"tiny": entry}) as running:
