@@ -17,6 +17,7 @@ from components.stages.request import Request
 from components.stages.step import say
 from components.tuning.katib import Budget
 from components.tuning.katib_job import Placement
+from components.tuning.launch import Patience
 from components.tuning.result import Search, Trial, summary
 from components.tuning.space import Space
 from components.tuning.study import Found
@@ -84,6 +85,7 @@ def tune(
     timeout_s: float,
     keep: bool,
     found: Path,
+    poll_s: float = 10.0,
 ) -> dict[str, float]:
     """Search with a Katib Experiment, and write what it found; a search that is complete is passed on.
 
@@ -98,20 +100,20 @@ def tune(
     result = (
         before
         if before.engine == "optuna"
-        else _on_katib(before, model, run_id, inputs, Budget(trials, parallel, seed), timeout_s, keep)
+        else _on_katib(before, model, run_id, inputs, Budget(trials, parallel, seed), Patience(timeout_s, poll_s), keep)
     )
     result.write(found)
     return _counts(result)
 
 
 def _on_katib(
-    start: Search, model: str, run_id: str, inputs: Path, budget: Budget, timeout_s: float, keep: bool
+    start: Search, model: str, run_id: str, inputs: Path, budget: Budget, patience: Patience, keep: bool
 ) -> Search:
     from components.catalog import get_spec
     from components.tuning.experiments_api import ExperimentApi
     from components.tuning.inputs import upload
     from components.tuning.katib import build_experiment, experiment_name
-    from components.tuning.launch import Patience, run_experiment
+    from components.tuning.launch import run_experiment
     from components.tuning.objective import block_names
     from components.tuning.status import read_best, read_trials
 
@@ -126,9 +128,7 @@ def _on_katib(
     experiment = build_experiment(
         get_spec(model), space, name, place, budget, len(blocks), placement=_placement(get_spec(model))
     )
-    done = run_experiment(
-        experiment, api, Patience(timeout_s), lambda told: say("note", "tune", text=f"{name}: {told}")
-    )
+    done = run_experiment(experiment, api, patience, lambda told: say("note", "tune", text=f"{name}: {told}"))
     trials = read_trials(api.trials(name), space, start.metric, blocks)
     if not keep:
         api.delete(name)
