@@ -72,6 +72,11 @@ def graph_arguments(kind: str, spec: ModelSpec, package: Path, given: Mapping[st
             )
         if value is not None:
             asked[name] = value
+    lacking = [n for n, i in inputs.items() if n not in asked and not i.get("isOptional") and "defaultValue" not in i]
+    if lacking:
+        raise ConfigurationError(
+            f"The {kind} graph of {spec.name} needs {', '.join(lacking)}.", f"Pass --param {lacking[0]}=..."
+        )
     if kind in ("train", "tune"):
         typed = {n: _read(n, v, inputs[n]) for n, v in asked.items() if n != "model"}
         asked = {**asked, **_complete(kind, spec, typed)}

@@ -24,9 +24,10 @@ def register(request: Request, blend: Path, lineage: Path, evaluation: Path, dec
 
     told, verdict, origin = read_json(evaluation), read_json(decision), Lineage.read(lineage)
     registry = Registry()
-    earlier = next((v for v in registry.versions(request.model) if v.tags.get("run_id") == origin.run_id), None)
+    known_versions = registry.versions(request.model)
+    earlier = next((v for v in known_versions if v.tags.get("run_id") == origin.run_id), None)
     if earlier is not None:
-        if not earlier.aliases:
+        if not earlier.aliases and earlier == known_versions[-1]:
             known = registry.find(request.model, PRODUCTION)
             registry.set_alias(request.model, alias if known else PRODUCTION, earlier.version)
         return earlier.version

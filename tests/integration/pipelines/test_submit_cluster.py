@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from components.catalog import get_spec
 from components.errors import ArthaflowError, ConfigurationError, UnknownModel
 from pipelines.cli import app
 from pipelines.cluster_options import ClusterOptions
+from pipelines.compile import BUILDERS, can_build
 from pipelines.submit import submit
 from pipelines.watch import ClusterRunFailed, wait
 from tests.integration.pipelines.fake_kubeflow import API, FakeKubeflow, fake_kubeflow
+
+pytestmark = pytest.mark.slow  # each submission compiles a graph
 
 
 @pytest.fixture
@@ -286,6 +290,32 @@ def test_a_host_that_is_no_kubeflow_is_named(tmp_path: Path) -> None:
 def test_an_unknown_model_is_named(cluster: FakeKubeflow) -> None:
     with pytest.raises(UnknownModel):
         submit("nothing", cluster.url)
+
+
+@pytest.mark.parametrize("graph", sorted(BUILDERS))
+def test_every_kind_of_graph_runs_and_is_scheduled(cluster: FakeKubeflow, graph: str) -> None:
+    if not can_build(graph, get_spec("tiny")):
+        with pytest.raises((ArthaflowError, ImportError)):
+            submit("tiny", cluster.url, graph=graph)
+        assert cluster.asked == []
+        return
+    run = submit("tiny", cluster.url, graph=graph)
+    submit("tiny", cluster.url, graph=graph, cron="0 30 * * * *")
+    assert cluster.one("pipelines")["display_name"] == f"{graph}-tiny"
+    assert cluster.one("recurringruns")["display_name"] == f"{graph} tiny"
+    wait(cluster.url, run.id, poll_s=0.001)
+
+
+def test_a_drift_check_by_the_command(cluster: FakeKubeflow) -> None:
+    url = "http://tiny-detector-predictor.quants.svc"
+    result = command(
+        cluster, "--graph", "drift", "--param", f"url={url}", "--param", "retrain=false", "--name", "by hand"
+    )
+    assert result.exit_code == 0, result.exception
+    run = cluster.one("runs")
+    assert run["display_name"] == "by hand"
+    assert run["runtime_config"]["parameters"] == {"url": url, "retrain": False}
+    assert isinstance(command(cluster, "--graph", "drift", "--until", "2016-12-30").exception, ConfigurationError)
 
 
 def test_the_server_is_strict(cluster: FakeKubeflow) -> None:
