@@ -41,7 +41,8 @@ SPEC = ModelSpec(
     serving=ServingSpec(memory="512Mi"),
     training=TrainingSpec(image="train-tensorflow"),
     slo=SloSpec(p95_ms=200.0, error_rate=0.05),
-    rollout=RolloutSpec(output="price", relative_to="features.close", tolerance=0.005, bounds=(0.9, 1.1)),
+    # Real one-day forecasts lie between 1.000 and 1.003 of the close; steps of 0.0008 widen the tolerance little.
+    rollout=RolloutSpec(output="price", relative_to="features.close", tolerance=0.005, bounds=(0.95, 1.05)),
     disclaimers=(
         "Predictions are probabilistic, not guarantees.",
         "Predictions are for informational purposes only. Not investment advice.",
