@@ -133,7 +133,6 @@ def take_over(
         If KServe could not fetch the artifact, or Kubernetes not name the version.
     """
     site = site.connect()
-    assert site.kube is not None and site.clock is not None
     if version:
         service_name(site.base, version)
         _check_artifact(artifact)
@@ -158,7 +157,8 @@ def _assemble(
     on_event: Callable[[dict[str, Any]], None] | None,
     judge: Judge,
 ) -> Rollout:
-    assert site.kube is not None and site.clock is not None
+    assert site.kube is not None
+    assert site.clock is not None
     kube, clock = Guarded(site.kube, lease), LeasedClock(site.clock, lease)
     memory = site.memory(kube)
     state = memory.read()
