@@ -140,7 +140,7 @@ def test_a_gpu_changes_only_the_gpu_packages(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("role", [r for r in ROLES if not r.startswith("train")])
+@pytest.mark.parametrize("role", [*ROLES, "main"])
 def test_no_gpu_package_creeps_into_a_cpu_image(role: str) -> None:
     assert not [p for p in pins(role) if p.startswith("nvidia-") or p == "triton"]
 
