@@ -113,7 +113,7 @@ def _from_envelope(item: Any, path: str) -> Event:
 
 def _event(event: Any) -> Event:
     attributes = {k: str(v) for k, v in event.get_attributes().items() if v is not None}
-    data = event.get_data()
+    data = b"" if event.get_data() is None else event.get_data()
     if not isinstance(data, bytes):
         data = data.encode() if isinstance(data, str) else orjson.dumps(data)
     return Event(attributes.pop("id"), attributes.pop("source"), attributes.pop("type"), data, attributes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,6 +122,31 @@ def test_the_whole_way_from_a_request_to_the_window(detector: Server, artifact: 
         ended = subprocess.run(command, env=room_environment(), capture_output=True, text=True, check=True)
         assert expected in ended.stderr
     assert verdict(detector)["rows"] == 60, "binary requests are seen too; nothing twice"
+
+
+def test_what_kserves_agent_sends_is_told_apart(detector: Server) -> None:
+    rows = tiny_rows(3)["features"]
+
+    def agent(id: str, service: str, body: bytes, **headers: list[str]) -> dict[str, int]:
+        metadata = json.dumps({k.replace("_", "-"): v for k, v in headers.items()})
+        extensions = {
+            "inferenceservicename": service,
+            "namespace": "ml",
+            "component": "predictor",
+            "metadata": metadata,
+        }
+        event = Event(id, "http://localhost:9081/", REQUEST, body, extensions)
+        answer: dict[str, int] = httpx.post(detector.url, content=body, headers=binary_headers(event, 1e9)).json()
+        return answer
+
+    json_body, _ = encode_request({"features": rows[:1]})
+    binary_body, headers = encode_request({"features": rows[1:]}, binary=True)
+    length = {k.lower(): v for k, v in headers.items()}["inference-header-content-length"]
+    assert agent("a1", "tiny-v1", json_body) == {"taken": 1}
+    assert agent("a2", "tiny-v2", binary_body, **{"Inference_Header_Content_Length": [length]}) == {"taken": 1}
+    assert agent("a3", "tiny-v1", b"") == {"ignored": 1}, "the agent logs metadata requests too"
+    assert agent("a4", "tiny-vix-v1", json_body) == {"ignored": 1}, "a broker's prefix filter lets this one through"
+    assert verdict(detector)["rows"] == 3
 
 
 def test_a_thinned_window_keeps_every_nth_row(artifact: Path, tmp_path: Path) -> None:

@@ -32,8 +32,9 @@ def model(artifact: Path) -> Iterator[Predictor]:
 
 
 def arguments(artifact: Path, host: str) -> tuple[object, ...]:
-    # KServe appends what it likes: unknown arguments must not matter, and the last port counts.
-    return ("--artifact", artifact, "--model_name", "tiny", "--predictor_host", host, "--workers", "1", "--unknown=1")
+    # KServe appends what it likes: its service's name as the model's, and arguments that are unknown here.
+    appended = ("--model_name", "tiny-v1", "--predictor_host", host, "--workers", "1", "--unknown=1")
+    return ("--artifact", artifact, "--protocol_name", "tiny", *appended)
 
 
 @pytest.fixture(
