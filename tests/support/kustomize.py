@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
 FOLDERS = sorted(
-    path.parent for part in ("base", "overlays") for path in MANIFESTS.glob(f"{part}/*/kustomization.yaml")
+    path.parent for part in ("base", "jobs", "overlays") for path in MANIFESTS.glob(f"{part}/*/kustomization.yaml")
 )
 KUBECTL = shutil.which("kubectl") or ""
 

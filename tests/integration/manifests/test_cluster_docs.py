@@ -158,6 +158,12 @@ def test_pages_and_files_that_are_linked_exist() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_links_inside_the_page_lead_somewhere() -> None:
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL), re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([\w-]+)\)", TEXT)) <= anchors
+
+
 def test_the_table_of_versions_is_what_is_installed_and_validated() -> None:
     rows = dict(
         re.findall(r"^\| ([\w -]+) \| ([^|]+) \|", TEXT.partition("## 1.")[2].partition("```bash")[0], re.MULTILINE)

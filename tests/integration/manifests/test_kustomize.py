@@ -299,6 +299,21 @@ def test_the_bucket_policy_lets_nobody_delete_a_backup() -> None:
             assert "s3:DeleteObject" not in statement["Action"]
 
 
+def test_the_schemas_job_is_of_the_servers_release_and_reaches_its_database() -> None:
+    job = find(MANIFESTS / "jobs" / "mlflow-db-upgrade", "Job", "mlflow-db-upgrade")["spec"]["template"]
+    server = find(OVERLAYS[0], "Deployment", "mlflow")["spec"]["template"]["spec"]["containers"][0]
+    (container,) = job["spec"]["containers"]
+    uri = {v["name"]: v.get("value") for v in server["env"]}["MLFLOW_BACKEND_STORE_URI"]
+    assert (container["image"], container["command"][-1]) == (server["image"], uri)
+    (expression,) = find(OVERLAYS[0], "NetworkPolicy", "postgres")["spec"]["ingress"][0]["from"][0]["podSelector"][
+        "matchExpressions"
+    ]
+    assert job["metadata"]["labels"][expression["key"]] in expression["values"]
+    assert restricted(job["spec"]) == []
+    for kind, name, key in references(job["spec"]):
+        assert (kind, name, key) == ("Secret", "arthaflow-postgres", "MLFLOW_PASSWORD")
+
+
 @pytest.mark.parametrize("script", sorted(MANIFESTS.glob("base/*/*.sh")), ids=lambda path: path.name)
 def test_a_script_is_valid_shell(script: Path) -> None:
     done = subprocess.run(["sh", "-n", str(script)], capture_output=True, text=True, check=False)

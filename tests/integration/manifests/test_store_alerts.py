@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.handmade import DOCUMENT
 from tests.support.kustomize import MANIFESTS, find, needs_kubectl
 
 pytestmark = [
@@ -105,7 +107,8 @@ def test_the_rules_are_valid_and_every_alert_has_a_case(rules: Path) -> None:
     (group,) = yaml.safe_load(rules.read_text(encoding="utf-8"))["groups"]
     assert [rule["alert"] for rule in group["rules"]] == list(CASES)
     for rule in group["rules"]:
-        assert rule["labels"]["severity"] in ("warning", "critical")
+        channel = {"warning": "email", "critical": "pagerduty"}[rule["labels"]["severity"]]
+        assert rule["labels"]["channel"] == channel, "as the chart's alerts"
         assert {"summary", "description"} <= set(rule["annotations"])
 
 
@@ -120,3 +123,9 @@ def test_a_backup_that_never_ran_is_overdue_too(rules: Path) -> None:
     series = {f"kube_cronjob_created{BACKUP}": "0x4000"}
     evaluated(rules, "ArthaflowBackupOverdue", series, 1.4 * DAY / 60, [])
     evaluated(rules, "ArthaflowBackupOverdue", series, 1.6 * DAY / 60, [{"labels": "{}", "value": 1}])
+
+
+def test_every_alert_has_its_section_for_the_engineer_on_call() -> None:
+    sections = re.findall(r"^### (Arthaflow\w+)\n\n(.+?)(?=^##)", DOCUMENT, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in sections] == list(CASES)
+    assert all("```bash" in text for _, text in sections)
