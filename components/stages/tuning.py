@@ -48,6 +48,7 @@ def search(
         If the engine is unknown, nothing is left to tune, or the default cannot be scored.
     """
     from components.registry.artifact import sha256
+    from components.tuning.code import source_hash
     from components.tuning.inputs import read_inputs, write_inputs
     from components.tuning.objective import metric_name
     from components.tuning.study import run_study, study_path
@@ -63,7 +64,7 @@ def search(
         "fixed": request.params(),
         "metric": metric_name(spec),
         "data": [sha256(dataset), sha256(folds)],
-        "code": [origin.git_commit, origin.libraries],
+        "code": [source_hash(spec), origin.libraries],
         "seed": request.seed,
     }
     path, teller, wanted = study_path(settings().root, facts), _Teller(trials), trials if engine == "optuna" else 0

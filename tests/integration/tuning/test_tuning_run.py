@@ -92,8 +92,8 @@ def test_katib_without_a_shared_store_says_so(home: Path) -> None:
 def test_the_command_prints_json_alone(home: Path) -> None:
     command = [
         sys.executable,
-        "-m",
-        "pipelines.cli",
+        "-c",
+        "from pipelines.cli import main; main()",
         "tune",
         "tiny",
         "--trials",

@@ -139,3 +139,14 @@ def test_another_data_set_is_another_study(tmp_path: Path) -> None:
 def test_a_negative_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="trials=-1"):
         run_study(bowl, SPACE, tmp_path / "s.db", -1)
+
+
+def test_other_code_is_another_study_and_the_same_code_is_not() -> None:
+    from dataclasses import replace
+
+    from components.catalog import get_spec
+    from components.tuning.code import source_hash
+
+    tiny = get_spec("tiny")
+    assert source_hash(tiny) == source_hash(tiny)
+    assert source_hash(tiny) != source_hash(replace(tiny, package=get_spec("mixed").package))
