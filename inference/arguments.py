@@ -17,7 +17,7 @@ def server_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the arguments that KServe appends to every container."""
     result = argparse.ArgumentParser(description=description, allow_abbrev=False)
     result.add_argument("--model_name", required=True, help="name on the inference protocol")
-    result.add_argument("--protocol_name", default="", help="the same, where KServe appends the InferenceService's name")
+    result.add_argument("--protocol_name", default="", help="the same, kept where KServe appends another")
     result.add_argument("--http_port", type=int, default=8080, help="port to listen on; 0 picks a free one")
     result.add_argument("--host", default="0.0.0.0", help="address to listen on")
     result.add_argument("--spec", default="", help="name in the catalogue, where it is not the model name")
