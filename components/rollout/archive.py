@@ -61,8 +61,10 @@ class FolderArchive:
 
     def append(self, key: str, number: int, event: Event) -> None:
         """See :meth:`Archive.append`."""
-        if len(self.read(key)) == number:
-            append_line(self._path(key), event)
+        path = self._path(key)
+        lines = path.read_bytes().count(b"\n") if path.is_file() else 0
+        if lines == number:
+            append_line(path, event)
 
     def read(self, key: str) -> list[Event]:
         """See :meth:`Archive.read`."""
