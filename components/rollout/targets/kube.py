@@ -7,6 +7,7 @@ decided on an older state gets a conflict and has to look again. Calls that may 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -109,7 +110,9 @@ class ApiServer:
 
         if client is None:
             try:
-                config.load_config()
+                # The library reads KUBECONFIG once, when it is imported.
+                file = os.environ.get("KUBECONFIG")
+                config.load_config(**({"config_file": file} if file else {}))
             except config.ConfigException as error:
                 raise ConfigurationError(
                     f"No Kubernetes cluster is configured ({error}).", "Set KUBECONFIG, or run it in the cluster."
