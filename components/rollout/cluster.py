@@ -136,7 +136,7 @@ def take_over(
     if version:
         service_name(site.base, version)
         _check_artifact(artifact)
-    lease = _lease(site, run_id)
+    lease = lease_of(site, run_id)
     lease.acquire(force)
     try:
         rollout = _assemble(site, lease, version, artifact, plan, run_id, on_promote, on_event, judge)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from components.catalog import get_spec
-from components.errors import ConfigurationError, UnknownModel
-from components.rollout.cluster import Driver, Mode, Site, take_over
+from components.errors import ArthaflowError, ConfigurationError, UnknownModel
+from components.rollout.cluster import Driver, Mode, Site, lease_of, take_over
 from components.rollout.course import Decision, RolloutResult
 from components.rollout.interruption import Interrupted
 from components.rollout.plan import RolloutPlan, cluster_plan_for
@@ -127,7 +127,7 @@ def step(request: str, run_id: str, index: int, before: str, history: Path) -> t
             decision = driver.rollout.step(driver.rollout.plan.steps[index])
         except Interrupted:
             raise
-        except (ConfigurationError, UnknownModel) as error:
+        except ArthaflowError as error:
             decision = driver.rollout.failed(error)
     driver.history.write(history)
     return decision.action, _scalars(driver)
@@ -159,8 +159,10 @@ def finish(asked: Asked, run_id: str, state: str, message: str) -> str:
     title = f"# Rollout of {asked.model}\n\nRun `{run_id}` ended as {state}.\n\n"
     found = site.memory(site.kube).read()
     if found.run_id != run_id or not found.unfinished:
+        lease_of(site, run_id).release()
         return f"{title}{found.reason or 'Nothing was begun.'}\n\nVersion {found.stable} serves.\n"
     if found.phase == "held":
+        lease_of(site, run_id).release()
         return f"{title}Held at {found.percent} %: {found.reason}\n"
     driver = take_over(site, "", "", found.plan or asked.plan(), run_id=run_id, **_hooks(asked.model))
     decision = driver.rollout.attach()
