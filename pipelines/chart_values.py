@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from components.errors import ConfigurationError
 from components.registry.versions import Registry
 from components.settings import Settings
+
+HERE = ("localhost", "127.0.0.1", "::1")
+"""Hosts of an endpoint that means nothing to a cluster: a port-forward on this machine."""
 
 
 def chart_values(model: str, reference: str, config: Settings) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def _storage(model: str, artifact: str, config: Settings) -> dict[str, str]:
     if not store or not artifact.startswith(f"{store.rstrip('/')}/"):
         store = artifact.split(f"/{model}/", 1)[0]
     storage = {"uri": store.rstrip("/")}
-    if config.s3_endpoint:
+    if config.s3_endpoint and urlsplit(config.s3_endpoint).hostname not in HERE:
         storage |= {"endpoint": config.s3_endpoint, "region": config.s3_region}
     return storage
 

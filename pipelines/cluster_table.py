@@ -47,8 +47,8 @@ def written(document: str, made: str) -> str:
     return f"{before}{START}\n{made}\n{END}{after}"
 
 
-def main() -> None:
-    """Render every profile and write the table.
+def write_table(document: Path = DOCUMENT) -> Path:
+    """Render every profile, write the table into the document and return it.
 
     Raises
     ------
@@ -60,9 +60,10 @@ def main() -> None:
     helm = shutil.which("helm") or (str(INSTALLED) if INSTALLED.is_file() else "")
     if not helm:
         raise ConfigurationError("There is no helm.", "Install it, or run `make setup-test`.")
-    text = DOCUMENT.read_text(encoding="utf-8")
-    DOCUMENT.write_text(written(text, table(objects_per_profile(helm))), encoding="utf-8")
+    text = document.read_text(encoding="utf-8")
+    document.write_text(written(text, table(objects_per_profile(helm))), encoding="utf-8")
+    return document
 
 
 if __name__ == "__main__":
-    main()
+    write_table()

@@ -11,8 +11,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def generate(root: Path = ROOT) -> list[Path]:
-    """Write the chart's models, Katib's experiments and the compiled graphs below ``root``; return the files."""
+    """Write the chart's models, Katib's experiments, the compiled graphs and the table of objects; return the files."""
     from pipelines.chart_models import write_chart_models
+    from pipelines.cluster_table import write_table
     from pipelines.compile import write_compiled
     from pipelines.experiments import write_experiments
 
@@ -20,6 +21,7 @@ def generate(root: Path = ROOT) -> list[Path]:
         write_chart_models(root / "charts" / "arthaflow" / "models.yaml"),
         *write_experiments(root / "manifests" / "katib"),
         *write_compiled(root / "manifests" / "pipelines"),
+        write_table(root / "docs" / "cluster.md"),  # last: it counts what the chart renders now
     ]
 
 

@@ -145,6 +145,8 @@ def merge_graphs(graphs: Mapping[str, bytes]) -> bytes:
 def open_session(graph: bytes | Path) -> Any:
     """Open a graph in ONNX Runtime with one thread: servers scale by processes, threads cost more than they give.
 
+    It runs on a CUDA device where the installed build knows one (the ``cuda`` images), else on the CPU.
+
     Parameters
     ----------
     graph : bytes or Path
@@ -156,7 +158,9 @@ def open_session(graph: bytes | Path) -> Any:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    known = ort.get_available_providers()
+    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in known]
+    return ort.InferenceSession(graph, options, providers=providers)
 
 
 def max_difference(data: bytes, feed: Mapping[str, npt.NDArray[Any]], native: npt.NDArray[Any]) -> float:

@@ -9,7 +9,7 @@ import typer
 
 from components.catalog import get_spec
 from components.settings import settings
-from pipelines.cli.console import out, print_json
+from pipelines.cli.console import err, out, print_json
 
 ModelArgument = Annotated[str, typer.Argument(help="Name in the catalogue, see `arthaflow models`.")]
 
@@ -33,7 +33,7 @@ def run(
     arguments: dict[str, object] = {"source": source, "bar": bar, "until": until, "params": params}
     if horizons:
         arguments["horizons"] = [name.strip() for name in horizons.split(",")]
-    result = run_training(spec.name, arguments, settings().root, None if as_json else out)
+    result = run_training(spec.name, arguments, settings().root, err if as_json else out)
     if as_json:
         print_json(result.to_dict())
         return

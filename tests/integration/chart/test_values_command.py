@@ -75,7 +75,7 @@ def test_what_it_prints_is_what_helm_serves(in_bucket: Settings, tmp_path: Path)
     done = subprocess.run([*command, "--version", "1"], capture_output=True, text=True, check=True, env=environment)
     artifact = f"{STORE}/price_forecast/run-1/"
     assert yaml.safe_load(done.stdout) == {
-        "storage": {"uri": STORE, "endpoint": in_bucket.s3_endpoint, "region": "us-east-1"},
+        "storage": {"uri": STORE},  # an endpoint on this machine means nothing to a cluster
         "models": {"price_forecast": {"version": "1", "artifact": artifact}},
     }
     file = tmp_path / "values.yaml"
@@ -88,6 +88,18 @@ def test_what_it_prints_is_what_helm_serves(in_bucket: Settings, tmp_path: Path)
 def test_the_store_is_read_off_the_artifact_where_the_settings_name_another(in_bucket: Settings) -> None:
     elsewhere = in_bucket.model_copy(update={"artifact_store": "s3://another", "s3_endpoint": ""})
     assert chart_values("price_forecast", "production", elsewhere)["storage"] == {"uri": STORE}
+
+
+def test_an_endpoint_that_a_cluster_reaches_too_is_printed(
+    in_bucket: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = in_bucket.model_copy(update={"s3_endpoint": "http://minio.arthaflow-storage.svc:9000"})
+    monkeypatch.setattr("pipelines.chart_values.Registry", lambda config: Registry(in_bucket))
+    assert chart_values("price_forecast", "1", printed)["storage"] == {
+        "uri": STORE,
+        "endpoint": "http://minio.arthaflow-storage.svc:9000",
+        "region": "us-east-1",
+    }
 
 
 def test_an_unregistered_version_is_named_with_those_that_are(in_bucket: Settings) -> None:
