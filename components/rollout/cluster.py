@@ -187,7 +187,8 @@ def _assemble(
     return Rollout(target, plan, version, artifact, history, memory, clock, judge, on_promote, on_event, driver)
 
 
-def _lease(site: Site, run_id: str) -> Lease:
+def lease_of(site: Site, run_id: str) -> Lease:
+    """Return the lease of a connected site's model, as a pipeline run or as this process holds it."""
     assert site.kube is not None
     if run_id:
         return Lease(site.kube, site.base, run_id, RUN_LEASE_S, site.clock)
