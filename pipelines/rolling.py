@@ -129,8 +129,8 @@ def abort_on_cluster(site: Site, *, tell: Callable[[dict[str, Any]], None] | Non
     if not state.canary:
         raise ConfigurationError(
             f"Version {state.stable} of {site.model} is promoted already; only the old version is still there.",
-            f"Finish it: `arthaflow rollout start {site.model} --version {state.stable} --target kserve`; then roll the "
-            "other one out.",
+            f"Finish it: `arthaflow rollout start {site.model} --version {state.stable} --target kserve`; then roll "
+            "the other one out.",
         )
     driver = take_over(site, "", "", state.plan or RolloutPlan(), on_event=tell, force=True)
     try:
