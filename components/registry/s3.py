@@ -85,7 +85,7 @@ class S3Store:
         """See :meth:`Store.put_directory`. The manifest goes up last: half an artifact is never seen."""
         files = read_artifact(local).manifest["files"]
         address = self.uri(key)
-        with self._explained():
+        with self.explained():
             if not self._same(local, key):
                 for name in files:
                     self._upload(local / name, f"{self._object(key)}/{name}")
@@ -96,7 +96,7 @@ class S3Store:
 
     def get_directory(self, key: str, local: Path) -> Path:
         """See :meth:`Store.get_directory`."""
-        with self._explained(), atomic_directory(local) as scratch:
+        with self.explained(), atomic_directory(local) as scratch:
             self._download(key, scratch)
         return local
 
@@ -110,13 +110,13 @@ class S3Store:
 
     def exists(self, key: str) -> bool:
         """Whether ``key`` has a manifest."""
-        with self._explained():
+        with self.explained():
             return self._manifest(key) is not None
 
     def list(self, prefix: str = "") -> list[str]:
         """See :meth:`Store.list`."""
         folder = "/".join(filter(None, [self.prefix, check_key(prefix) if prefix.strip("/") else ""]))
-        with self._explained():
+        with self.explained():
             found = self.client.list_objects(self.bucket, f"{folder}/" if folder else "", recursive=True)
             names = [str(o.object_name) for o in found]
         start = f"{self.prefix}/" if self.prefix else ""
@@ -179,7 +179,7 @@ class S3Store:
         return True
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """Turn the service's refusals into one clear error."""
         from minio.error import MinioException, S3Error
         from urllib3.exceptions import HTTPError

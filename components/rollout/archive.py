@@ -94,7 +94,7 @@ class S3Archive:
     def append(self, key: str, number: int, event: Event) -> None:
         """See :meth:`Archive.append`."""
         content = json.dumps(event, allow_nan=False).encode()
-        with self._store._explained():
+        with self._store.explained():
             self._store.client.put_object(
                 self._store.bucket, self._name(f"{key}/{number:06d}.json"), io.BytesIO(content), len(content)
             )
@@ -102,7 +102,7 @@ class S3Archive:
     def read(self, key: str) -> list[Event]:
         """See :meth:`Archive.read`."""
         events = []
-        with self._store._explained():
+        with self._store.explained():
             for name in self._list(f"{key}/"):
                 answer = self._store.client.get_object(self._store.bucket, name)
                 try:
@@ -115,7 +115,7 @@ class S3Archive:
     def keys(self, model: str) -> list[str]:
         """See :meth:`Archive.keys`."""
         start = self._name("")
-        with self._store._explained():
+        with self._store.explained():
             return sorted({name.removeprefix(start).rpartition("/")[0] for name in self._list(f"{model}/")})
 
     def _list(self, prefix: str) -> list[str]:

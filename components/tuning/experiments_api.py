@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from components.cluster_access import api_client
 from components.errors import ArthaflowError, ConfigurationError, ModelUnavailable
 from components.rollout.clock import Clock, SystemClock
 from components.tuning.katib import GROUP, NAMESPACE, PLURAL, VERSION
@@ -50,7 +51,7 @@ class ExperimentApi:
         from kubernetes.client import CustomObjectsApi
 
         self.namespace, self.outage_s, self.clock = namespace, outage_s, clock or SystemClock()
-        self._objects = CustomObjectsApi(client or _connect())
+        self._objects = CustomObjectsApi(client or api_client())
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Return an Experiment, or None if there is none."""
@@ -139,20 +140,6 @@ class ExperimentApi:
                 f"trials.{GROUP}, in the namespace {self.namespace}.",
             )
         return ConfigurationError(f"{problem}: {told}.", "Correct what the server names.")
-
-
-def _connect() -> Any:
-    from kubernetes import config
-    from kubernetes.client import ApiClient
-
-    try:
-        config.load_config()
-    except config.ConfigException as error:
-        raise ConfigurationError(
-            f"No Kubernetes cluster is configured ({error}).",
-            "Set KUBECONFIG, run it in the cluster, or tune on this machine with --engine optuna.",
-        ) from error
-    return ApiClient()
 
 
 def _unknown_kind(error: Any) -> bool:

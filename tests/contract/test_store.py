@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +15,7 @@ from components.errors import ArthaflowError, ArtifactCorrupt, ConfigurationErro
 from components.registry.artifact import read_artifact
 from components.registry.store import Store, open_store
 from components.settings import Settings
+from tests.support.s3 import s3_server
 from tests.support.tiny import make_tiny_artifact
 
 
@@ -33,27 +31,8 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            assert server.poll() is None, "moto_server did not start"
-            try:
-                httpx.get(f"{url}/moto-api/", timeout=5)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
+    with s3_server() as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def s3_settings(endpoint: str, home: Path, store: str = "s3://models/room") -> Settings:

@@ -7,10 +7,10 @@ decided on an older state gets a conflict and has to look again. Calls that may 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from components.cluster_access import api_client
 from components.errors import ConfigurationError, ModelUnavailable
 from components.rollout.clock import Clock, SystemClock
 from components.rollout.interruption import ClusterUnavailable
@@ -105,20 +105,7 @@ class ApiServer:
     """
 
     def __init__(self, namespace: str, client: Any = None, clock: Clock | None = None) -> None:
-        from kubernetes import config  # type: ignore[import-untyped]
-        from kubernetes.client import ApiClient  # type: ignore[import-untyped]
-
-        if client is None:
-            try:
-                # The library reads KUBECONFIG once, when it is imported.
-                file = os.environ.get("KUBECONFIG")
-                config.load_config(**({"config_file": file} if file else {}))
-            except config.ConfigException as error:
-                raise ConfigurationError(
-                    f"No Kubernetes cluster is configured ({error}).", "Set KUBECONFIG, or run it in the cluster."
-                ) from error
-            client = ApiClient()
-        self.namespace, self._client, self._clock = namespace, client, clock or SystemClock()
+        self.namespace, self._client, self._clock = namespace, client or api_client(), clock or SystemClock()
 
     def get(self, kind: str, name: str) -> Object | None:
         """Return an object, or None if there is none."""

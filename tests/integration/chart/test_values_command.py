@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 from pydantic import SecretStr
@@ -21,6 +18,7 @@ from components.registry.versions import Registry
 from components.settings import Settings
 from pipelines.chart_values import chart_values
 from tests.support.helm import find, template
+from tests.support.s3 import s3_server
 from tests.support.tiny import make_tiny_artifact
 
 pytestmark = pytest.mark.slow
@@ -30,23 +28,8 @@ STORE = "s3://models/artifacts"
 
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            assert server.poll() is None, "moto did not start"
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/moto-api/", timeout=5)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
+    with s3_server() as url:
+        yield url
 
 
 def register(config: Settings, folder: Path) -> None:

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from components.errors import ConfigurationError
 from components.registry.versions import CANDIDATE, Registry
-from components.rollout.archive import FolderArchive
 from components.rollout.cluster import Site, take_over
 from components.rollout.plan import RolloutPlan
 from components.rollout.targets.services import readiness
@@ -205,11 +204,3 @@ def _plain(value: object) -> object:
         }
         return {k: v for k, v in kept.items() if (k, v) != ("weight", 1)}
     return [_plain(v) for v in value] if isinstance(value, list) else value
-
-
-def test_a_history_in_a_folder_is_kept_once_for_each_event(tmp_path: Path) -> None:
-    archive = FolderArchive(tmp_path)
-    for number in (0, 0, 1):
-        archive.append(f"{MODEL}/2-x", number, {"event": f"e{number}"})
-    assert [e["event"] for e in archive.read(f"{MODEL}/2-x")] == ["e0", "e1"]
-    assert archive.keys(MODEL) == [f"{MODEL}/2-x"]

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
@@ -28,6 +23,7 @@ from components.tuning.katib import experiment_name
 from components.tuning.result import Search
 from components.tuning.trial import main as run_trial
 from tests.integration.tuning.fake_katib import FakeKatib, fake_katib
+from tests.support.s3 import s3_server
 from tests.support.tiny import test_rooms
 
 REQUEST, RUN = Request("tiny", ("1_day", "5_day")), "run-1"
@@ -35,27 +31,8 @@ REQUEST, RUN = Request("tiny", ("1_day", "5_day")), "run-1"
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            assert server.poll() is None, "moto_server did not start"
-            try:
-                httpx.get(f"{url}/moto-api/", timeout=5)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
+    with s3_server() as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @pytest.fixture
