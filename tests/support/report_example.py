@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -179,7 +179,8 @@ class _Target:
 
         return summarise([r for r in self.rows if since <= r.time <= until], version)
 
-    def promote(self) -> None:
+    def promote(self, announce: Callable[[], None]) -> None:
+        announce()
         self.stable_version, self.canary_version, self.weight = self.canary_version, "", 0
 
     def rollback(self) -> None:
