@@ -12,7 +12,7 @@ from tests.support.manifests import findings, needs_validator
 
 KSERVES_OWN = {
     "minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "canaryTrafficPercent", "timeout", "logger",
-    "storageContainerName",
+    "storageContainerName", "annotations",
 }  # fmt: skip
 """Fields of a component that are KServe's and no pod's."""
 FLAGGED = {

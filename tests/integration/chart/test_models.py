@@ -8,7 +8,7 @@ import pytest
 
 from inference.options import parse as parse_predictor
 from pipelines.chart_models import chart_models
-from tests.support.chart import CANARY, STORE, chart, merged, nested
+from tests.support.chart import CANARY, STORE, chart, merged, nested, profile
 from tests.support.helm import find, objects
 
 Object = dict[str, Any]
@@ -117,7 +117,7 @@ def test_the_explainer_keeps_the_models_name_whatever_kserve_appends(plain: str)
     assert "--protocol_name=price_forecast" in container(explainer)["args"]
     assert environment(explainer)["STORAGE_URI"] == f"{STORE}/abc/"
     assert explainer["timeout"] == 120
-    assert explainer["annotations"] == {"serving.kserve.io/autoscalerClass": "none"}
+    assert explainer["annotations"]["serving.kserve.io/autoscalerClass"] == "none"
     assert (
         "--kind=permutation_shap"
         in container(service(chart(nested("explainers.kind", "permutation_shap")))["spec"]["explainer"])["args"]
@@ -282,19 +282,44 @@ def test_a_digest_pins_an_image() -> None:
     assert container(service(text)["spec"]["explainer"])["image"] == "r.example.com/af/explainer:0.1.0"
 
 
-def test_credentials_come_from_a_secret_and_the_endpoint_from_a_container_before_kserves_own(plain: str) -> None:
+def test_endpoint_and_credentials_come_with_a_container_of_our_own(plain: str) -> None:
     account = find(plain, "ServiceAccount", "arthaflow-models")
     assert account["secrets"] == [{"name": "arthaflow-s3"}]
     made = find(plain, "ClusterStorageContainer", "arthaflow-ml-af")
-    assert made["metadata"]["name"] < "default"  # KServe takes the first that fits where none can be named
     assert made["spec"]["supportedUriFormats"] == [{"prefix": "s3://arthaflow/artifacts/"}]
-    told = {e["name"]: e["value"] for e in made["spec"]["container"]["env"]}
+    told = {e["name"]: e.get("value") for e in made["spec"]["container"]["env"]}
     assert told["AWS_ENDPOINT_URL"] == "http://minio.arthaflow-storage.svc:9000"
     assert told["AWS_REQUEST_CHECKSUM_CALCULATION"] == "when_required"
-    assert service(plain)["spec"]["predictor"]["storageContainerName"] == "arthaflow-ml-af"
     assert not [o for o in objects(plain) if o["kind"] == "Secret"]
-    without = chart(nested("storage.initializer.enabled", False))
-    assert "storageContainerName" not in service(without)["spec"]["predictor"]
+
+
+def test_a_pod_that_is_made_before_the_secret_waits_for_it() -> None:
+    made = find(chart(nested("storage.secret", "late")), "ClusterStorageContainer", "arthaflow-ml-af")
+    asked = [e["valueFrom"]["secretKeyRef"] for e in made["spec"]["container"]["env"] if "valueFrom" in e]
+    assert asked == [{"name": "late", "key": key} for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+
+
+@pytest.mark.parametrize("mode", ["Standard", "Knative"])
+def test_whoever_fetches_an_artifact_names_the_container_it_fetches_with(mode: str) -> None:
+    """Of two that fit an address KServe takes any, and its own knows neither the endpoint nor the credentials."""
+    text = chart(profile("knative") if mode == "Knative" else {}, CANARY)
+    fetching = [
+        part
+        for made in objects(text)
+        if made["kind"] == "InferenceService"
+        for part in made["spec"].values()
+        if "STORAGE_URI" in environment(part)
+    ]
+    named = "internal.serving.kserve.io/storage-container-name"
+    told = [part.get("storageContainerName") or part["annotations"][named] for part in fetching]
+    assert told == ["arthaflow-ml-af"] * (5 if mode == "Standard" else 3)
+
+
+def test_without_a_container_of_our_own_none_is_named() -> None:
+    text = chart(nested("storage.initializer.enabled", False))
+    assert "ClusterStorageContainer" not in text
+    assert "storageContainerName" not in text
+    assert "storage-container-name" not in text
 
 
 def test_pods_are_found_by_annotation_only_without_an_operator(plain: str) -> None:

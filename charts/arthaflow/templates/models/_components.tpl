@@ -130,7 +130,8 @@ metadataHeaders: [Inference-Header-Content-Length]
 
 {{/*
 spec.explainer of one version. KServe appends --model_name <InferenceService> and --predictor_host, so the name on the
-protocol is given by itself. One replica: KServe would scale it by the predictor's metric.
+protocol is given by itself. One replica: KServe would scale it by the predictor's metric. Only a predictor has the field
+storageContainerName; the annotation is what KServe makes of it on the predictor's pods, and its webhook reads it on these too.
 */}}
 {{- define "arthaflow.explainer" -}}
 {{- $explainers := .root.Values.explainers -}}
@@ -139,8 +140,15 @@ protocol is given by itself. One replica: KServe would scale it by the predictor
 timeout: {{ $explainers.timeout }}
 minReplicas: 1
 maxReplicas: 1
-{{- if $standard }}
-annotations: {serving.kserve.io/autoscalerClass: none}
+{{- $named := .root.Values.storage.initializer.enabled }}
+{{- if or $standard $named }}
+annotations:
+  {{- if $standard }}
+  serving.kserve.io/autoscalerClass: none
+  {{- end }}
+  {{- if $named }}
+  internal.serving.kserve.io/storage-container-name: {{ include "arthaflow.storageContainer" .root }}
+  {{- end }}
 {{- end }}
 containers:
   - name: kserve-container

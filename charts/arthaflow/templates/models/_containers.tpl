@@ -6,7 +6,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 arthaflow.io/model: {{ .model.base }}
 {{- end -}}
 
-{{/* Where a namespace's objects of this release differ from another's, cluster-wide. Before "default" in the alphabet, because KServe takes the first ClusterStorageContainer that fits wherever none can be named. */}}
+{{/* Name of the release's ClusterStorageContainer, which belongs to the whole cluster. Whoever fetches an artifact names it: KServe's own "default" fits the address as well, and which of two KServe takes is left to chance. */}}
 {{- define "arthaflow.storageContainer" -}}
 {{- printf "arthaflow-%s-%s" .Release.Namespace .Release.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
