@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,14 @@ def test_requests_go_through_the_weighted_route() -> None:
     assert entry.url == "http://envoy-kserve-kserve-ingress-gateway-deaaa49b.envoy-gateway-system.svc.cluster.local"
     assert entry.explain_url is None  # the same route sends explanations to the explainer
     assert (entry.timeout_s, entry.explain_timeout_s, entry.explains) == (30, 120, True)
+
+
+def test_a_long_name_is_cut_as_envoy_gateway_cuts_it() -> None:
+    """48 characters before the hash, none of them a trailing dash (its GetHashedName)."""
+    values = {"route": {"namespace": "n" * 23, "gateway": f"{'g' * 23}-x"}}
+    url = models_file(values)["price_forecast"].url
+    digest = hashlib.sha256(f"{'n' * 23}/{'g' * 23}-x".encode()).hexdigest()[:8]
+    assert url == f"http://envoy-{'n' * 23}-{'g' * 23}-{digest}.envoy-gateway-system.svc.cluster.local"
 
 
 def test_where_the_gateway_of_the_route_answers_can_be_said() -> None:

@@ -18,7 +18,7 @@ class is `istio`, <name>-istio.
 http://{{ $route.gateway }}-istio.{{ $route.namespace }}.svc.cluster.local
 {{- else -}}
 {{- $hash := printf "%s/%s" $route.namespace $route.gateway | sha256sum | trunc 8 -}}
-http://envoy-{{ printf "%s-%s" $route.namespace $route.gateway | trunc 48 }}-{{ $hash }}.envoy-gateway-system.svc.cluster.local
+http://envoy-{{ printf "%s-%s" $route.namespace $route.gateway | trunc 48 | trimSuffix "-" }}-{{ $hash }}.envoy-gateway-system.svc.cluster.local
 {{- end -}}
 {{- end -}}
 
