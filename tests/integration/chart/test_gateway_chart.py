@@ -53,6 +53,17 @@ def test_a_long_name_is_cut_as_envoy_gateway_cuts_it() -> None:
     assert url == f"http://envoy-{'n' * 23}-{'g' * 23}-{digest}.envoy-gateway-system.svc.cluster.local"
 
 
+def test_a_second_gateway_takes_the_requests_from_inside_the_cluster() -> None:
+    """Where the first speaks HTTPS alone, no plain request would reach a model."""
+    inside = nested("route.internal", "inside")
+    assert models_file(inside)["price_forecast"].url.startswith("http://envoy-kserve-inside-")
+    text = chart(inside)
+    parents = find(text, "HTTPRoute", "price-forecast")["spec"]["parentRefs"]
+    assert [p["name"] for p in parents] == ["kserve-ingress-gateway", "inside"]
+    (only,) = find(text, "HTTPRoute", NAME)["spec"]["parentRefs"]
+    assert only["name"] == "kserve-ingress-gateway"  # the applications come from outside
+
+
 def test_where_the_gateway_of_the_route_answers_can_be_said() -> None:
     assert (
         models_file(nested("gateway.upstream", "http://gw.edge.svc:8000"))["price_forecast"].url

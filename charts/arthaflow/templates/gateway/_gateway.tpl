@@ -6,19 +6,20 @@ app.kubernetes.io/component: gateway
 {{- end -}}
 
 {{/*
-Where the gateway sends a model's requests in Standard mode: the route's Gateway, which splits them between versions. Its
-Service is made by whoever implements the Gateway. Envoy Gateway calls it envoy-<namespace>-<name>-<hash>; Istio, where its
-class is `istio`, <name>-istio.
+Where the gateway sends a model's requests in Standard mode: the route's Gateway, which splits them between versions, or the one
+beside it for callers inside the cluster. Its Service is made by whoever implements the Gateway: Envoy Gateway calls it
+envoy-<namespace>-<name>-<hash>; Istio, where its class is `istio`, <name>-istio.
 */}}
 {{- define "arthaflow.upstream" -}}
 {{- $route := .Values.route -}}
+{{- $name := default $route.gateway $route.internal -}}
 {{- if .Values.gateway.upstream -}}
 {{ .Values.gateway.upstream }}
 {{- else if .Values.istio.enabled -}}
-http://{{ $route.gateway }}-istio.{{ $route.namespace }}.svc.cluster.local
+http://{{ $name }}-istio.{{ $route.namespace }}.svc.cluster.local
 {{- else -}}
-{{- $hash := printf "%s/%s" $route.namespace $route.gateway | sha256sum | trunc 8 -}}
-http://envoy-{{ printf "%s-%s" $route.namespace $route.gateway | trunc 48 | trimSuffix "-" }}-{{ $hash }}.envoy-gateway-system.svc.cluster.local
+{{- $hash := printf "%s/%s" $route.namespace $name | sha256sum | trunc 8 -}}
+http://envoy-{{ printf "%s-%s" $route.namespace $name | trunc 48 | trimSuffix "-" }}-{{ $hash }}.envoy-gateway-system.svc.cluster.local
 {{- end -}}
 {{- end -}}
 
