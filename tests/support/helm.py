@@ -37,7 +37,7 @@ def render(*arguments: str, release: str = "af", namespace: str = "ml") -> subpr
 
 def objects(text: str) -> list[dict[str, Any]]:
     """Return the objects of a rendered stream."""
-    return [found for found in yaml.safe_load_all(text) if found]
+    return [found for found in yaml.load_all(text, Loader=yaml.CSafeLoader) if found]
 
 
 def find(text: str, kind: str, name: str) -> dict[str, Any]:

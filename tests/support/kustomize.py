@@ -34,7 +34,7 @@ def build(folder: Path) -> str:
 
 def objects(folder: Path) -> list[Object]:
     """Return the objects of one folder."""
-    return [found for found in yaml.safe_load_all(build(folder)) if found]
+    return [found for found in yaml.load_all(build(folder), Loader=yaml.CSafeLoader) if found]
 
 
 def find(folder: Path, kind: str, name: str, namespace: str = "") -> Object:

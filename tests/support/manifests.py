@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,12 @@ needs_validator = pytest.mark.skipif(
 
 def findings(text: str, *options: str) -> list[str]:
     """Return what an API server would refuse in a YAML stream; an object without a schema is a finding too."""
+    return list(_findings(text, options))
+
+
+@lru_cache(maxsize=256)  # toggles that change nothing render the same text
+def _findings(text: str, options: tuple[str, ...]) -> tuple[str, ...]:
     command = [sys.executable, str(VALIDATOR), "--require-schema", *options]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
-    return [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return tuple(line for line in (done.stdout + done.stderr).splitlines() if line.strip())
