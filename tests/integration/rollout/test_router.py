@@ -111,7 +111,7 @@ def test_the_router(target: LocalTarget, serving: LocalServing, artifacts: dict[
     # promotion: the old version leaves when its last request is answered
     target.set_canary_weight(100)
     assert {ask(url) for _ in range(20)} == {"2"}
-    target.promote()
+    target.promote(lambda: None)
     assert (target.stable_version, target.canary_version) == ("2", "")
     assert ask(url) == "2"
     assert [e.key for e in serving.running()] == ["predictor/tiny/2", "router/tiny"]
