@@ -7,6 +7,7 @@ that cannot be understood changes nothing: the models that were read last stay, 
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -19,9 +20,14 @@ from components.errors import ConfigurationError, UnknownModel
 LOG = logging.getLogger("arthaflow.gateway")
 
 
+_HOSTNAME = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9a-f:.]{2,45}")
+
+
 def _plain_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+    parts.port  # noqa: B018 - raises ValueError for what is no port
+    beside = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme != "http" or beside or not _HOSTNAME.fullmatch(parts.hostname or ""):
         raise ValueError("give http://host[:port] and nothing after it; a mesh or the route's Gateway does the TLS")
     return url
 
@@ -87,15 +93,15 @@ def read_entries(text: bytes, where: Path) -> dict[str, Entry]:
     try:
         loaded: Any = yaml.safe_load(text)
         return dict(_File.model_validate(loaded).models)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(
-            f"The models file {where} is not YAML ({error}).".replace("\n", " "), remedy
-        ) from error
-    except ValidationError as error:
+    except ValidationError as error:  # a ValueError too
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ConfigurationError(
             f"The models file {where}: {place} is {first['input']!r:.80}: {first['msg']}.", remedy
+        ) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none; brackets without end
+        raise ConfigurationError(
+            f"The models file {where} is not YAML ({error}).".replace("\n", " "), remedy
         ) from error
 
 
@@ -122,17 +128,17 @@ class ModelTable:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._content = self._read()
+        self._content: bytes | None = self._read()
         self.entries = read_entries(self._content, path)
         self.valid = True
 
     def refresh(self) -> bool:
         """Read the file again; return whether the models changed."""
         try:
-            content = self._read()
-            if content == self._content:
+            before, self._content = self._content, None  # a file that was away is read anew, even if it is the same
+            content = self._content = self._read()
+            if content == before:
                 return False
-            self._content = content
             self.entries = read_entries(content, self.path)
         except ConfigurationError as error:
             if self.valid:

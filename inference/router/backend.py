@@ -64,6 +64,9 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._waiter is None or self._waiter.done():
+            self.close()  # nobody asked: what comes now must never be taken for the answer to the next request
+            return
         self.started = True
         try:
             self._parser.feed_data(data)
@@ -82,12 +85,18 @@ class _Connection(asyncio.Protocol):
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
-        self._response.status = self._parser.get_status_code()
-        self._response.body = b"".join(self._parts)
+        status = self._parser.get_status_code()
+        if status < 200:  # interim: the answer is still to come (RFC 9110, section 15.2)
+            self._response, self._parts = Response(), []
+            return
+        if self._waiter is None or self._waiter.done():
+            self.close()  # a second answer in the same segment
+            return
+        answer, self._response = self._response, Response()
+        answer.status, answer.body = status, b"".join(self._parts)
         if not self._parser.should_keep_alive():
             self.close()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(self._response)
+        self._waiter.set_result(answer)
 
     def _fail(self, why: str) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -113,9 +122,11 @@ class Backend:
         parts = urlsplit(url)
         self.track, self.version, self.url, self.weight = track, version, url, weight
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
-        self.authority = authority or f"{self.host}:{self.port}"
+        literal = f"[{self.host}]" if ":" in self.host else self.host  # IPv6, as RFC 9112 writes it
+        self.authority = authority or f"{literal}:{self.port}"
         self.inflight = 0
         self._idle: list[_Connection] = []
+        self._closed = False
 
     async def send(self, method: str, target: bytes, headers: Headers, body: bytes, timeout: float) -> Response:
         """Forward a request and return the answer.
@@ -150,7 +161,9 @@ class Backend:
             except BackendFailed:
                 if connection.started:
                     raise
-                # An idle connection that the server closed meanwhile: no answer was begun, a fresh one decides.
+                # An idle connection that the server closed meanwhile: no answer was begun, a fresh one decides. Only
+                # one: a request that kills its server must not go on to the pods behind every other idle connection.
+                break
         return await self._use(await self._connect(), data)
 
     async def _use(self, connection: _Connection, data: bytes) -> Response:
@@ -159,7 +172,9 @@ class Backend:
         except asyncio.CancelledError:
             connection.close()  # its answer may still come: never reuse it
             raise
-        if not connection.closed:
+        if self._closed:
+            connection.close()
+        elif not connection.closed:
             self._idle.append(connection)
         return response
 
@@ -173,7 +188,8 @@ class Backend:
         return connection
 
     def close(self) -> None:
-        """Close idle connections; requests in flight finish."""
+        """Close idle connections; requests in flight finish, and their connections close with them."""
+        self._closed = True
         for connection in self._idle:
             connection.close()
         self._idle.clear()

@@ -32,6 +32,12 @@ def test_a_models_file_may_be_yaml_or_json() -> None:
         ("models: {tiny: {url: 'https://x'}}", "https://x"),
         ("models: {tiny: {url: 'http://x/v2'}}", "http://x/v2"),
         ("models: {tiny: {url: 'http://user@x'}}", "http://user@x"),
+        ("models: {tiny: {url: 'http://x:99999'}}", "http://x:99999"),
+        ("models: {tiny: {url: 'http://x:http'}}", "http://x:http"),
+        ("models: {tiny: {url: 'http://two words'}}", "http://two words"),
+        ("models: {tiny: {url: 'http://x#y'}}", "http://x#y"),
+        ("models: {tiny: {url: 2024-13-45}}", "not YAML"),
+        ("[" * 5000, "not YAML"),
         ("models: {tiny: {url: 'http://x', timeout_s: 0}}", "models.tiny.timeout_s"),
         ("models: {tiny: {url: 'http://x', max_in_flight: 0}}", "models.tiny.max_in_flight"),
         ("models: {tiny: {url: 'http://x', host: \"a\\r\\nx: y\"}}", "models.tiny.host"),
@@ -59,7 +65,15 @@ def test_the_table_follows_its_file_and_survives_a_bad_one(tmp_path: Path) -> No
     assert (table.valid, set(table.entries)) == (False, {"tiny"})
     path.unlink()
     assert not table.refresh()
-    assert set(table.entries) == {"tiny"}
+    assert (table.valid, set(table.entries)) == (False, {"tiny"})
+    path.write_text(GOOD)
+    assert table.refresh()
+    assert (table.valid, set(table.entries)) == (True, {"tiny"})
+    path.unlink()
+    assert not table.refresh()
+    path.write_text(GOOD)  # back, and the same as before it was away
+    table.refresh()
+    assert table.valid
     path.write_text(GOOD.replace("tiny:", "other:"))
     assert table.refresh()
     assert (table.valid, set(table.entries)) == (True, {"other"})
