@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ class Options:
         Where to listen.
     max_body : int
         Largest request body, bytes.
+    max_held : int
+        Bodies of all requests under way together, bytes; it bounds the process's memory.
     body_timeout_s : float
         Longest time in which a client sends its body.
     reload_s : float
@@ -38,6 +41,7 @@ class Options:
     host: str = "0.0.0.0"
     port: int = 8080
     max_body: int = 32 * 2**20
+    max_held: int = 96 * 2**20
     body_timeout_s: float = 30.0
     reload_s: float = 2.0
     drain_s: float = 0.5
@@ -58,6 +62,7 @@ def parse(argv: Sequence[str]) -> Options:
     add("--host", default="0.0.0.0", help="address to listen on")
     add("--port", type=int, default=8080, help="port to listen on; 0 picks a free one")
     add("--max_body_mb", type=_positive, default=32.0, help="largest request, MiB")
+    add("--max_held_mb", type=_positive, default=96.0, help="bodies of all requests under way together, MiB")
     add("--body_timeout_seconds", type=_positive, default=30.0, help="longest time for a request's body")
     add("--reload_seconds", type=_positive, default=2.0, help="how often the models file is looked at")
     add("--drain_seconds", type=float, default=0.5, help="after SIGTERM: answer on, but report not ready")
@@ -70,6 +75,7 @@ def parse(argv: Sequence[str]) -> Options:
         args.host,
         args.port,
         int(args.max_body_mb * 2**20),
+        int(args.max_held_mb * 2**20),
         args.body_timeout_seconds,
         args.reload_seconds,
         args.drain_seconds,
@@ -81,6 +87,6 @@ def parse(argv: Sequence[str]) -> Options:
 
 def _positive(text: str) -> float:
     value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above zero")
     return value

@@ -6,7 +6,6 @@ from the name in the models file, so nothing that a server offers beside them ca
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -16,15 +15,14 @@ from typing import Any
 import orjson
 
 from components.errors import ArthaflowError
+from inference.gateway.bodies import Bodies, Receive, Scope
 from inference.gateway.headers import REQUEST_ID, request_id, to_client, to_model
 from inference.gateway.metrics import GatewayMetrics
-from inference.gateway.problems import BodyTooLarge, BodyTooSlow, ClientGone, NoSuchRoute, WrongMethod, answer
+from inference.gateway.problems import NoSuchRoute, WrongMethod, answer
 from inference.gateway.table import ModelTable
 from inference.gateway.upstreams import Upstreams
 from inference.router.backend import Response
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _NAME = r"(?P<model>[^/:%]{1,100})"
@@ -87,6 +85,8 @@ class Passage:
         Counts every answer.
     max_body : int
         Largest request body, bytes.
+    max_held : int
+        Bodies of all requests under way together, bytes.
     body_timeout_s : float
         Longest time in which a client sends its body.
     forward_token : bool
@@ -104,11 +104,13 @@ class Passage:
         metrics: GatewayMetrics,
         *,
         max_body: int = 32 * 2**20,
+        max_held: int = 96 * 2**20,
         body_timeout_s: float = 30.0,
         forward_token: bool = False,
     ) -> None:
         self.table, self.metrics = table, metrics
-        self.max_body, self.body_timeout_s, self.forward_token = max_body, body_timeout_s, forward_token
+        self.forward_token = forward_token
+        self.bodies = Bodies(max_body, max_held, body_timeout_s)
         self.upstreams = Upstreams(table.entries)
         self.draining = False
 
@@ -144,40 +146,10 @@ class Passage:
 
     async def _pass_on(self, target: Target, scope: Scope, receive: Receive, identity: bytes) -> Response:
         upstream = self.upstreams[target.model]  # before the first await: the models file may change meanwhile
-        body = await self._read(scope, receive)
         headers = to_model(scope["headers"], identity, self.forward_token)
-        found = await upstream.ask(scope["method"], target.path, headers, body)
+        async with self.bodies.read(scope, receive) as body:
+            found = await upstream.ask(scope["method"], target.path, headers, body)
         return Response(found.status, to_client(found.headers), found.body)
-
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        announced = next((v for n, v in scope["headers"] if n == b"content-length"), b"0")
-        if int(announced) > self.max_body:
-            raise self._too_large(int(announced))
-        try:
-            async with asyncio.timeout(self.body_timeout_s):
-                return await self._collect(receive)
-        except TimeoutError as error:
-            raise BodyTooSlow(
-                f"The body did not arrive within {self.body_timeout_s:g} s.", "Send it at once."
-            ) from error
-
-    async def _collect(self, receive: Receive) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone("The client closed the connection before its body was complete.")
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self.max_body:
-                raise self._too_large(size)
-            parts.append(part)
-            if not message.get("more_body"):
-                return b"".join(parts)
-
-    def _too_large(self, size: int) -> BodyTooLarge:
-        return BodyTooLarge(f"The body has {size} bytes or more, the limit is {self.max_body}.", "Send fewer rows.")
 
     def _count(self, target: Target | None, status: int, seconds: float) -> None:
         if target is None or target.model not in self.table.entries:
@@ -187,7 +159,7 @@ class Passage:
 
     async def _reply(self, send: Send, response: Response, identity: bytes) -> None:
         headers = [*response.headers, (REQUEST_ID, identity), (b"content-length", b"%d" % len(response.body))]
-        if self.draining:
+        if self.draining and (b"connection", b"close") not in headers:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})

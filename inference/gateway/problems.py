@@ -36,6 +36,12 @@ class BodyTooSlow(ArthaflowError):
     status = 408
 
 
+class GatewayFull(ArthaflowError):
+    """The bodies under way are as many bytes as the gateway may hold."""
+
+    status = 503
+
+
 class ClientGone(ArthaflowError):
     """A client closed the connection; nobody reads the answer."""
 
@@ -70,5 +76,7 @@ def answer(error: ArthaflowError) -> Response:
         headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
     if isinstance(error, WrongMethod):
         headers.append((b"allow", error.allowed.encode()))
+    if isinstance(error, BodyTooSlow):
+        headers.append((b"connection", b"close"))  # else the rest of the body holds the connection open, byte by byte
     body = {"error": error.problem, "remedy": error.remedy}
     return Response(error.status, headers, orjson.dumps({k: v for k, v in body.items() if v}))

@@ -59,6 +59,7 @@ class GatewayServer:
             table,
             GatewayMetrics(),
             max_body=options.max_body,
+            max_held=options.max_held,
             body_timeout_s=options.body_timeout_s,
             forward_token=options.forward_token,
         )

@@ -205,6 +205,52 @@ def test_a_body_beyond_the_limit_is_413(tiny: Predictor, tmp_path: Path) -> None
         assert small.client.get("/v2/models/tiny/ready").status_code == 200
 
 
+def raw_post(port: int, model: str, announced: int, body: bytes) -> socket.socket:
+    """Start a request whose body may be shorter than it announces."""
+    raw = socket.create_connection(("127.0.0.1", port), timeout=30)
+    raw.sendall(
+        f"POST /v2/models/{model}/infer HTTP/1.1\r\nhost: x\r\ncontent-length: {announced}\r\n\r\n".encode() + body
+    )
+    return raw
+
+
+def test_a_client_that_dawdles_is_told_and_its_connection_closed(tiny: Predictor, tmp_path: Path) -> None:
+    models = {"tiny": {"url": tiny.url}}
+    with (
+        gateway(tmp_path, models, "--body_timeout_seconds", "0.3") as running,
+        raw_post(running.port, "tiny", 10, b"{") as raw,
+    ):
+        answer = raw.makefile("rb").read()  # ends, because the gateway closes
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in answer
+
+
+def test_bodies_together_have_a_limit_and_leave_room_when_they_are_done(recording: str, tmp_path: Path) -> None:
+    with gateway(tmp_path, {"m": {"url": recording}}, "--max_held_mb", "0.1") as running:
+        path = "/v2/models/m/infer"
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(
+                httpx.post,
+                f"http://127.0.0.1:{running.port}{path}",
+                content=b"wait" + b" " * 90_000,
+                trust_env=False,
+                timeout=30,
+            )
+            while not Recording.seen:
+                time.sleep(0.01)
+            full = running.client.post(path, content=b" " * 50_000)
+            small = running.client.post(path, content=b"{}")
+            Recording.hold.set()
+            assert waiting.result().status_code == 200
+        assert (full.status_code, full.headers["retry-after"], small.status_code) == (503, "1", 200)
+        assert "104857" in full.json()["error"]
+        assert running.client.post(path, content=b" " * 90_000).status_code == 200
+        with raw_post(running.port, "m", 90_000, b" " * 80_000):
+            pass  # a client that leaves gives back what it held
+        codes = {running.client.post(path, content=b" " * 90_000).status_code for _ in range(20)}
+        assert 200 in codes
+
+
 def test_only_listed_headers_pass_either_way(recording: str, tmp_path: Path) -> None:
     with gateway(tmp_path, {"m": {"url": recording, "host": "m.models.local"}}) as running:
         sent = {"authorization": "Bearer secret", "cookie": "a=b", "traceparent": "00-a-b-01", "ce-id": "c-1"}

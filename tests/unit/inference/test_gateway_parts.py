@@ -8,6 +8,7 @@ import pytest
 
 from components.errors import ConfigurationError, UnknownModel
 from inference.gateway.headers import request_id, to_client, to_model
+from inference.gateway.options import parse
 from inference.gateway.passage import Target, match
 from inference.gateway.problems import NoSuchRoute, WrongMethod
 from inference.gateway.table import ModelTable, read_entries
@@ -172,3 +173,10 @@ def test_a_request_id_that_is_no_good_is_replaced(given: list[bytes]) -> None:
     made = request_id([(b"x-request-id", value) for value in given])
     assert len(made) == 32
     assert made not in given
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "much"])
+def test_a_limit_that_is_none_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--models", "m.yaml", "--max_held_mb", value])
+    assert "--max_held_mb" in capsys.readouterr().err
