@@ -75,7 +75,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile -q --upgrade-pack
 UNCALLED = $(foreach name,scipy scikit-learn joblib threadpoolctl narwhals sentence-transformers,--no-emit-package $(name))
 ROLES = $$($(VENV)/bin/python -c "from components.images import ROLES; print(*ROLES)")
 
-lock: ## compile requirements/ from the extras in pyproject.toml: one file per environment and image role
+lock: $(VENV)/.ready ## compile requirements/ from the extras in pyproject.toml: one file per environment and image role
 	$(LOCK) pyproject.toml --extra main --extra test -o requirements/main.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt
 	sed -i 's/+cpu//' requirements/*.txt
@@ -93,7 +93,7 @@ TAG ?= $$($(VENV)/bin/python -c "from importlib.metadata import version; print(v
 ACCELERATOR ?= cpu
 BUILD ?=
 
-images: ## build every role's image: make images REGISTRY=registry/arthaflow TAG=0.1.0 ACCELERATOR=cuda BUILD="--push"
+images: $(VENV)/.ready ## build every role's image: make images REGISTRY=registry/arthaflow TAG=0.1.0 ACCELERATOR=cuda BUILD="--push"
 	@set -e; tag=$(TAG); for role in $(ROLES); do \
 	  docker build --target $$role -f $$(grep -l "^FROM .* AS $$role$$" components/Dockerfile inference/Dockerfile) \
 	    -t $(REGISTRY)/$$role:$$tag --build-arg ACCELERATOR=$(ACCELERATOR) --build-arg VERSION=$$tag \

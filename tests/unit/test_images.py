@@ -90,6 +90,7 @@ def test_what_an_image_writes_lies_below_tmp(role: str) -> None:
     for name in ("HOME", "ARTHAFLOW_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "KERAS_HOME"):
         assert Path(told[name]).is_relative_to("/tmp"), name
     assert told["PYTHONDONTWRITEBYTECODE"] == "1"
+    assert told["PYTHONSAFEPATH"] == "1"  # nothing of it is imported: /tmp is also where processes start
     assert "UV_COMPILE_BYTECODE=1" in stages(targets()[role].file)["builder"].all("ENV")[0]
 
 

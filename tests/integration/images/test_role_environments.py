@@ -167,6 +167,17 @@ def test_the_entry_point_starts(made: RoleEnvironment) -> None:
     assert "usage" in done.stdout.lower()
 
 
+def test_a_file_in_tmp_stands_in_for_no_module(made: RoleEnvironment) -> None:
+    for name in ("json", "uvicorn", "yaml"):
+        (made.scratch / f"{name}.py").write_text("raise SystemExit('taken from /tmp')")
+    try:
+        done = made.run(made.entry("--help"))
+    finally:
+        for name in ("json", "uvicorn", "yaml"):
+            (made.scratch / f"{name}.py").unlink()
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_everything_that_the_role_runs_can_be_imported(made: RoleEnvironment) -> None:
     found = reached(made.role)
     left_out = ELSEWHERE.get(made.role, set())
