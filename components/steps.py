@@ -260,6 +260,6 @@ def finish(model: str, run_id: str, status: dsl.PipelineTaskFinalStatus, summary
 
     with step("finish"):
         told = publishing.finish(
-            model, run_id, status.state, status.pipeline_task_name or "", status.error_message or ""
+            model, run_id, status.state or "", status.pipeline_task_name or "", status.error_message or ""
         )
         Path(summary.path).write_text(told)

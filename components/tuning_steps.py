@@ -96,7 +96,14 @@ def conclude(
 
 
 @dsl.component(base_image=TUNE, install_kfp_package=False)
-def end(model: str, run_id: str, engine: str, status: dsl.PipelineTaskFinalStatus, summary: dsl.Output[dsl.Markdown]):
+def end(
+    model: str,
+    run_id: str,
+    engine: str,
+    train: bool,
+    status: dsl.PipelineTaskFinalStatus,
+    summary: dsl.Output[dsl.Markdown],
+):
     from pathlib import Path
 
     from components.stages import publishing, tuning
@@ -104,6 +111,6 @@ def end(model: str, run_id: str, engine: str, status: dsl.PipelineTaskFinalStatu
 
     with step("finish"):
         told = publishing.finish(
-            model, run_id, status.state, status.pipeline_task_name or "", status.error_message or ""
+            model, run_id, status.state or "", status.pipeline_task_name or "", status.error_message or "", train
         )
-        Path(summary.path).write_text(told + tuning.clean_up(model, run_id, status.state, engine))
+        Path(summary.path).write_text(told + tuning.clean_up(model, run_id, status.state or "", engine))

@@ -65,7 +65,7 @@ def build_tune(spec: ModelSpec) -> Callable[..., Any]:
     ) -> None:
         run_id = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         asked = {"model": model, "horizons": horizons, "params": params, "seed": seed}
-        ended = in_tune_image(fresh(steps.end(model=model, run_id=run_id, engine=engine)))
+        ended = in_tune_image(fresh(steps.end(model=model, run_id=run_id, engine=engine, train=train)))
         with dsl.ExitHandler(ended, name="tune"):
             data = prepare(asked, source=source, bar=bar, until=until, as_of=as_of, run_id=run_id)
             rows = {"dataset": data.dataset, "folds": data.folds, "lineage": data.lineage}

@@ -10,6 +10,7 @@ from components.registry.lineage import PREFIX, Lineage
 from components.registry.lineage import run_id as run_id_of
 from components.settings import settings
 from components.stages.data import read_json
+from components.stages.ending import ending
 from components.stages.learning import headline
 from components.stages.request import Request
 from components.stages.step import problem_file
@@ -61,19 +62,24 @@ def refuse(request: Request, lineage: Path, evaluation: Path, decision: Path) ->
     )
 
 
-def finish(model: str, run_id: str, state: str, failed_task: str, message: str) -> str:
+def finish(model: str, run_id: str, state: str, failed_task: str, message: str, decides: bool = True) -> str:
     """Say how a run ended, as Markdown; a failed run is recorded in MLflow too.
 
     Parameters
     ----------
     state : str
-        ``SUCCEEDED`` or another final state of the pipeline.
+        Final state of the pipeline, as the backend tells it; see :mod:`components.stages.ending`.
     failed_task, message : str
         As the backend tells them; the local runner's own record is clearer where there is one.
+    decides : bool
+        Whether a run that ends well registers or refuses a version.
     """
     run_id = run_id_of(run_id)
-    if state == "SUCCEEDED":
+    ended = ending(model, run_id, state, decides)
+    if ended == "well":
         return f"# {model}: the run ended well\n\nRun `{run_id}`.\n"
+    if ended == "untold":
+        return f"# {model}: the run ended\n\nRun `{run_id}`: Kubeflow says {state or 'nothing'}; its page says more.\n"
     path = problem_file()
     problem = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else {}
     where = problem.get("step") or failed_task or "a step"

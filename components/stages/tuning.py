@@ -13,6 +13,7 @@ from components.models.spec import ModelSpec
 from components.registry.lineage import Lineage
 from components.registry.lineage import run_id as run_id_of
 from components.settings import settings
+from components.stages.ending import meaning
 from components.stages.request import Request
 from components.stages.step import say
 from components.tuning.katib import Budget
@@ -189,16 +190,25 @@ def figures(told: Path) -> dict[str, float]:
 
 
 def clean_up(model: str, run_id: str, state: str, engine: str) -> str:
-    """Delete the Experiment of a run that did not end well; return what was done, empty for nothing."""
-    if state == "SUCCEEDED" or engine != "katib":
+    """Delete the Experiment of a run that did not end well; return what was done, empty for nothing.
+
+    Where the backend does not tell how the run ended, an Experiment that is over stays.
+    """
+    ended = meaning(state)
+    if ended == "well" or engine != "katib":
         return ""
     from components.errors import ArthaflowError
     from components.tuning.experiments_api import ExperimentApi
     from components.tuning.katib import experiment_name
+    from components.tuning.status import condition
 
-    name = experiment_name(model, run_id_of(run_id))
+    name, api = experiment_name(model, run_id_of(run_id)), ExperimentApi(outage_s=60.0)
     try:
-        ExperimentApi(outage_s=60.0).delete(name)
+        if ended == "untold":
+            found = api.get(name)
+            if found is None or condition(found, "Succeeded") or condition(found, "Failed"):
+                return ""
+        api.delete(name)
     except ArthaflowError as error:
         # The run's own problem must not be hidden by a second one.
         return f"\nThe experiment {name} may still run: {error}\n"

@@ -181,6 +181,8 @@ def test_the_exit_step_deletes_what_a_failed_run_left(katib: FakeKatib, split: d
     begin(split, "katib")
     tune(split)
     assert tuning.clean_up("tiny", RUN, "SUCCEEDED", "katib") == ""
+    assert tuning.clean_up("tiny", RUN, "COMPLETE", "katib") == "", "what Kubeflow calls success"
+    assert tuning.clean_up("tiny", RUN, "RUNNING", "katib") == "", "untold, and the Experiment is over"
     assert tuning.clean_up("tiny", RUN, "FAILED", "optuna") == ""
     assert katib.experiments
     assert "is deleted" in tuning.clean_up("tiny", RUN, "FAILED", "katib")
