@@ -75,9 +75,11 @@ def heavy(task: dsl.PipelineTask, spec: ModelSpec) -> dsl.PipelineTask:
 
 
 def retried(task: dsl.PipelineTask, timeout_s: int = LIGHT_TIMEOUT_S) -> dsl.PipelineTask:
-    """Let a step that may run twice be tried again after a lost node, an evicted pod or a network that failed it.
+    """Let a step that may run twice be tried again after an evicted pod, a node's shutdown or a network that failed it.
 
-    Argo counts the longest back-off from the first attempt's start, so it has to cover every attempt.
+    Kubeflow leaves Argo's policy at ``OnFailure``: a pod that was deleted, with its node or by hand, is an error to
+    Argo and ends the run, and so does a driver that fails (kubeflow/pipelines#14266). Argo counts the longest back-off
+    from the first attempt's start, so it has to cover every attempt.
     """
     waits = sum(BACKOFF_S * 2**n for n in range(RETRIES))
     longest = timeout_s * (RETRIES + 1) + waits

@@ -115,6 +115,9 @@ def build_experiment(
             ),
             trial_template=katib.V1beta1TrialTemplate(
                 primary_container_name=CONTAINER,
+                # Katib deletes a trial's Job, and with it the log, the moment it ends otherwise; the Job's own time to
+                # live clears it away.
+                retain=True,
                 trial_parameters=[
                     katib.V1beta1TrialParameterSpec(name=n, reference=n, description=f"hyper-parameter {n}")
                     for n in space.names

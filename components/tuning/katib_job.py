@@ -18,7 +18,7 @@ CONFIG_MAP, SECRET = "arthaflow-settings", "arthaflow-s3"
 USER = 1000
 SCRATCH = "/tmp"
 KEEP_S = 86_400
-"""Seconds that a finished Job stays for a look at its log, unless Katib has removed it before."""
+"""Seconds that a finished Job stays for a look at its log; Katib itself would remove it at once, see ``retain``."""
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",

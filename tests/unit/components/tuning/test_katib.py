@@ -126,6 +126,7 @@ def test_the_job_is_locked_down_and_bounded(spec: ModelSpec, experiment: dict[st
     assert job["spec"]["backoffLimit"] == 0
     assert job["spec"]["activeDeadlineSeconds"] == spec.training.timeout_s
     assert job["spec"]["ttlSecondsAfterFinished"] > 0
+    assert experiment["spec"]["trialTemplate"]["retain"] is True, "Katib would delete the Job, and its log, at its end"
     inside = pod(experiment)["spec"]
     assert inside["restartPolicy"] == "Never"
     assert inside["automountServiceAccountToken"] is False
