@@ -84,7 +84,9 @@ def prepare(asked: Mapping[str, Any], *, source: Any, bar: Any, until: Any, as_o
 def learn(spec: ModelSpec, asked: Mapping[str, Any], data: Prepared, candidates: Any, policy: Any, alias: Any) -> None:
     """Add the steps from training the candidates to the report; of one graph, since Kubeflow's stay flat."""
     rows, bars, origin = {"dataset": data.dataset, "folds": data.folds}, data.bars, data.lineage
-    with dsl.ParallelFor(candidates, name="candidates") as name:
+    # Without a name: up to 2.16 at least, the backend does not find what is collected from a loop that has one
+    # (kubeflow/pipelines#13239).
+    with dsl.ParallelFor(candidates) as name:
         trained = heavy(steps.train_candidate(**asked, **rows, name=name), spec)
         retried(trained, spec.training.timeout_s)
     # Only here, outside the branches: the compiler cannot hand collected artifacts into a branch.

@@ -96,6 +96,7 @@ def test_the_order_of_the_steps(graph: dict[str, Any]) -> None:
 def test_candidates_are_trained_side_by_side_and_collected(graph: dict[str, Any]) -> None:
     loop = tasks(graph, "comp-exit-handler-1")["for-loop-2"]
     assert loop["parameterIterator"]["items"]["inputParameter"].endswith("candidates")
+    assert loop["taskInfo"]["name"].startswith("for-loop-"), "backends look a named loop's outputs up in vain"
     assert set(tasks(graph, "comp-for-loop-2")) == {"train-candidate"}
     members = graph["components"]["comp-evaluate"]["inputDefinitions"]["artifacts"]["candidates"]
     assert members["isArtifactList"]
