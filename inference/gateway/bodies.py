@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from inference.gateway.problems import BodyTooLarge, BodyTooSlow, ClientGone, GatewayFull
+from inference.gateway.problems import BodyTooLarge, BodyTooSlow, ClientGone, GatewayFull, NoUpgrade
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -45,10 +45,16 @@ class Bodies:
 
         Raises
         ------
-        BodyTooLarge, BodyTooSlow, GatewayFull, ClientGone
+        BodyTooLarge, BodyTooSlow, NoUpgrade, GatewayFull, ClientGone
             If it cannot be read whole.
         """
-        announced = int(next((v for n, v in scope["headers"] if n == b"content-length"), b"0"))
+        told = dict(scope["headers"])
+        announced = int(told.get(b"content-length", b"0"))
+        if b"upgrade" in told and (announced or b"transfer-encoding" in told):
+            raise NoUpgrade(
+                f"The gateway does not change to {told[b'upgrade'].decode('latin-1')!r:.40}.",
+                "Send the request as plain HTTP/1.1, without Upgrade (Java: HttpClient.Version.HTTP_1_1).",
+            )
         if announced > self.largest:
             raise self._too_large(announced)
         parts: list[bytes] = []

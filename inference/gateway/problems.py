@@ -36,6 +36,12 @@ class BodyTooSlow(ArthaflowError):
     status = 408
 
 
+class NoUpgrade(ArthaflowError):
+    """A request with a body asks for another protocol; the HTTP parser takes its body for that protocol's."""
+
+    status = 400
+
+
 class GatewayFull(ArthaflowError):
     """The bodies under way are as many bytes as the gateway may hold."""
 
@@ -76,7 +82,8 @@ def answer(error: ArthaflowError) -> Response:
         headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
     if isinstance(error, WrongMethod):
         headers.append((b"allow", error.allowed.encode()))
-    if isinstance(error, BodyTooSlow):
-        headers.append((b"connection", b"close"))  # else the rest of the body holds the connection open, byte by byte
+    if isinstance(error, BodyTooSlow | NoUpgrade):
+        # What is still to come would hold the connection open, byte by byte, or be read as a request of its own.
+        headers.append((b"connection", b"close"))
     body = {"error": error.problem, "remedy": error.remedy}
     return Response(error.status, headers, orjson.dumps({k: v for k, v in body.items() if v}))

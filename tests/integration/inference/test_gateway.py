@@ -225,6 +225,28 @@ def test_a_client_that_dawdles_is_told_and_its_connection_closed(tiny: Predictor
     assert b"connection: close" in answer
 
 
+@pytest.mark.parametrize("framing", ["content-length: 60", "transfer-encoding: chunked"])
+def test_an_upgrade_does_not_make_a_request_of_a_body(recording: str, tmp_path: Path, framing: str) -> None:
+    hidden = "POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\nce-id: hidden\r\n\r\n"
+    head = "POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n"
+    with (
+        gateway(tmp_path, {"m": {"url": recording}}) as running,
+        socket.create_connection(("127.0.0.1", running.port), timeout=30) as raw,
+    ):
+        raw.sendall(f"{head}{framing}\r\n\r\n".encode())
+        answer = raw.recv(65536)
+        try:
+            raw.sendall(hidden.encode())
+            answer += raw.makefile("rb").read()
+        except ConnectionError:
+            pass  # closed already
+        plain = running.client.get("/v2/models/m", headers={"connection": "upgrade", "upgrade": "h2c"})
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert plain.status_code == 200  # without a body there is nothing to take for another
+    assert [seen[0] for seen in Recording.seen] == ["GET"]
+
+
 def test_bodies_together_have_a_limit_and_leave_room_when_they_are_done(recording: str, tmp_path: Path) -> None:
     with gateway(tmp_path, {"m": {"url": recording}}, "--max_held_mb", "0.1") as running:
         path = "/v2/models/m/infer"
