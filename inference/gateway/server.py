@@ -26,8 +26,9 @@ from inference.gateway.table import ModelTable
 from inference.ports import bind
 
 LOG = logging.getLogger("arthaflow.gateway")
-BACKLOG_S = 0.05
-"""Long enough to accept the connections that the kernel had completed."""
+BACKLOG_S = 0.5
+"""Long enough to accept the connections that the kernel had completed, and for their requests to come: a connection
+without one is closed at the end, and a client that was about to write could not know whether it was served."""
 
 
 class _Uvicorn(uvicorn.Server):
