@@ -24,6 +24,7 @@ from components.catalog import get_spec
 from components.errors import ArthaflowError
 from components.settings import settings
 from components.stages.step import explain
+from components.threads import THREADS
 from pipelines.arguments import training_arguments
 from pipelines.progress import StepProgress, title
 from pipelines.result import RunResult, read_result
@@ -37,14 +38,6 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONWARNINGS": "ignore",
 }
-# Two candidates train at once; more threads than cores make both slower, and results depend on the number of cores.
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-)
 
 _one_at_a_time = threading.Lock()
 
@@ -177,6 +170,7 @@ def _surroundings(root: Path, run_id: str, directory: Path) -> Iterator[None]:
     handlers, level = logger.handlers[:], logger.level
     python = str(Path(sys.executable).parent)
     os.environ.update(QUIET)
+    # Two candidates train at once: more threads than cores make both slower.
     os.environ.update({name: os.environ.get(name, "1") for name in THREADS})
     os.environ.update(
         ARTHAFLOW_HOME=str(root),

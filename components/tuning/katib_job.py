@@ -12,6 +12,7 @@ from typing import Any
 
 from components.images import image
 from components.models.spec import ModelSpec
+from components.threads import THREADS
 
 CONTAINER = "trial"
 CONFIG_MAP, SECRET = "arthaflow-settings", "arthaflow-s3"
@@ -19,14 +20,6 @@ USER = 1000
 SCRATCH = "/tmp"
 KEEP_S = 86_400
 """Seconds that a finished Job stays for a look at its log; Katib itself would remove it at once, see ``retain``."""
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-)
-"""Results depend on the number of threads: one, as in the training graph."""
 
 
 @dataclass(frozen=True)
