@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Literal
 
 from components.errors import ConfigurationError
+from components.finite import finite
 from components.models.spec import ModelSpec
 
 Kind = Literal["int", "float", "choice"]
@@ -58,7 +58,7 @@ class Parameter:
         """
         if self.kind == "choice":
             return self._choice(value)
-        number = _number(value)
+        number = finite(value)
         if number is None:
             raise ConfigurationError(f"{self.name}={value!r} is no number.", f"Give one in {self.range}.")
         slack = SLACK * max(abs(self.low), abs(self.high))
@@ -204,7 +204,7 @@ def _parameter(where: str, name: str, default: Any, search: Mapping[str, Any]) -
         return parameter
     if isinstance(default, bool) or not isinstance(default, int | float):
         raise ConfigurationError(f"{where} is no number ({default!r}).", "Declare `choices` for it.")
-    low, high = _number(search.get("low")), _number(search.get("high"))
+    low, high = finite(search.get("low")), finite(search.get("high"))
     log = bool(search.get("log", False))
     if low is None or high is None or not low < high or (log and low <= 0):
         wanted = "0 < low < high" if log else "low < high"
@@ -226,13 +226,3 @@ def _check_choices(where: str, parameter: Parameter) -> None:
         raise ConfigurationError(f"{where} has the choice {odd[0]!r}.", "Use text, numbers or booleans.")
     if parameter.default not in parameter.choices:
         raise ConfigurationError(f"{where} has its default {parameter.default!r} not among {words}.", "Add it.")
-
-
-def _number(value: Any) -> float | None:
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None

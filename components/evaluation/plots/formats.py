@@ -5,19 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from components.finite import finite as finite  # the plots call it by this module
+
 NBSP = "\u00a0"
 MISSING = "–"
-
-
-def finite(value: Any) -> float | None:
-    """Return ``value`` as a float, or None where it is missing, not a number or infinite."""
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def number(value: Any, significant: int = 4) -> str:
