@@ -47,10 +47,11 @@ def evaluate(
     spec, params = request.spec(), request.params()
     data, parts = Dataset.read(dataset), Folds.read(folds)
     found = judge(spec, data, parts, candidates, params, production(request.model))
-    told: dict[str, Any] = found.to_dict() | _tuning(read_json(lineage))
+    origin = read_json(lineage)
+    told: dict[str, Any] = found.to_dict() | _tuning(origin)
     write_json(evaluation, told)
     found.backtest.to_parquet(backtest, index=False)
-    metadata = {"lineage": read_json(lineage), "metrics": headline(told), "evaluation": told}
+    metadata = {"lineage": origin, "metrics": headline(told), "evaluation": told}
     assemble(spec, data, parts, candidates, params, metadata, blend)
     return told
 
