@@ -10,6 +10,7 @@ import json
 import re
 from urllib.parse import unquote
 
+from components.cluster_names import base_name
 from inference.cloudevents import Event
 from inference.v2.request import LENGTH_HEADER
 
@@ -25,8 +26,8 @@ def concerns(event: Event, model: str) -> bool:
         Name on the protocol, for example ``price_forecast``; its InferenceServices are ``price-forecast`` or
         ``price-forecast-v<version>``.
     """
-    service = event.extensions.get(SERVICE, "").replace("_", "-").lower()
-    base = re.escape(model.replace("_", "-").lower())
+    service = base_name(event.extensions.get(SERVICE, ""))
+    base = re.escape(base_name(model))
     return not service or re.fullmatch(rf"{base}(-v[a-z0-9]+)?", service) is not None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.catalog import catalogue
+from components.cluster_names import base_name
 from components.models.spec import ModelSpec
 
 HEADER = """\
@@ -59,11 +60,6 @@ def entry(spec: ModelSpec) -> dict[str, Any]:
         "schedule": training.schedule,
         "training": {"image": training.image, "timeout": training.timeout_s, "accelerator": training.accelerator},
     }
-
-
-def base_name(model: str) -> str:
-    """Return a model's name as Kubernetes takes it: ``price_forecast`` gives ``price-forecast``."""
-    return model.replace("_", "-").lower()
 
 
 def render_chart_models() -> str:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from components.catalog import catalogue, get_spec
+from components.cluster_names import base_name
 from components.errors import ConfigurationError
 from components.models.spec import ModelSpec
 from components.settings import settings
@@ -43,7 +43,7 @@ def graph_builder(kind: str) -> Callable[[ModelSpec], Graph]:
 
 def file_name(kind: str, spec: ModelSpec) -> str:
     """Return the name of a compiled graph: ``<kind>-<model>.yaml``."""
-    return f"{kind}-{spec.name.replace('_', '-')}.yaml"
+    return f"{kind}-{base_name(spec.name)}.yaml"
 
 
 def compile_pipeline(model: str, out: Path, kind: str = "train", options: ClusterOptions | None = None) -> Path:
@@ -88,11 +88,11 @@ def write_compiled(folder: Path) -> list[Path]:
     wherever they are written. Files of graphs that are no more are removed.
     """
     with release_images():
+        built = [(kind, spec, _built(kind, spec)) for spec in catalogue().values() for kind in BUILDERS]
         written = [
-            write(ClusterOptions().apply(graph_builder(kind)(spec)), folder / file_name(kind, spec))
-            for spec in catalogue().values()
-            for kind in BUILDERS
-            if can_build(kind, spec)
+            write(ClusterOptions().apply(graph), folder / file_name(kind, spec))
+            for kind, spec, graph in built
+            if graph is not None
         ]
     for stale in set(folder.glob("*.yaml")) - set(written):
         stale.unlink()
@@ -101,13 +101,14 @@ def write_compiled(folder: Path) -> list[Path]:
 
 def can_build(kind: str, spec: ModelSpec) -> bool:
     """Whether a model has a graph of this kind: one without a search space cannot be tuned."""
-    if find_spec(BUILDERS[kind].partition(":")[0]) is None:
-        return False
+    return _built(kind, spec) is not None
+
+
+def _built(kind: str, spec: ModelSpec) -> Graph | None:
     try:
-        graph_builder(kind)(spec)
+        return graph_builder(kind)(spec)
     except ConfigurationError:
-        return False
-    return True
+        return None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from kfp import dsl
 
 from components import drift_steps as steps
+from components.cluster_names import base_name
 from components.models.spec import ModelSpec
 from pipelines.placement import fresh, retried
 
@@ -17,7 +18,7 @@ NAMESPACE = "arthaflow"
 
 def detector_url(spec: ModelSpec, namespace: str = NAMESPACE) -> str:
     """Return where a cluster serves the model's detector: an InferenceService of its own."""
-    return f"http://{spec.name.replace('_', '-')}-detector-predictor.{namespace}.svc"
+    return f"http://{base_name(spec.name)}-detector-predictor.{namespace}.svc"
 
 
 def build_drift(spec: ModelSpec) -> Callable[..., Any]:
@@ -28,7 +29,7 @@ def build_drift(spec: ModelSpec) -> Callable[..., Any]:
     ``experiment`` of that run, where the settings' are not right.
     """
 
-    @dsl.pipeline(name=f"drift-{spec.name.replace('_', '-')}", description=f"Looks for drift: {spec.title}.")
+    @dsl.pipeline(name=f"drift-{base_name(spec.name)}", description=f"Looks for drift: {spec.title}.")
     def drift_pipeline(
         model: str = spec.name,
         url: str = detector_url(spec),

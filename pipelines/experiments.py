@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.catalog import catalogue
+from components.cluster_names import base_name
 from components.models.spec import ModelSpec
 from components.tuning.space import has_space, space_of
 
@@ -27,7 +28,7 @@ def write_experiments(folder: Path) -> list[Path]:
     with release_images():
         for spec in catalogue().values():
             if has_space(spec):
-                path = folder / f"{spec.name.replace('_', '-')}.yaml"
+                path = folder / f"{base_name(spec.name)}.yaml"
                 path.write_text(HEADER + yaml.safe_dump(standing_experiment(spec), sort_keys=False, width=120))
                 written.append(path)
     for stale in set(folder.glob("*.yaml")) - set(written):
@@ -39,4 +40,4 @@ def standing_experiment(spec: ModelSpec) -> dict[str, Any]:
     """Return the Experiment of a model that needs no run: on the embedded data, named after the model."""
     from components.tuning.katib import build_experiment
 
-    return build_experiment(spec, space_of(spec), spec.name.replace("_", "-"))
+    return build_experiment(spec, space_of(spec), base_name(spec.name))

@@ -11,6 +11,7 @@ from typing import Any
 from kfp import dsl, kubernetes
 
 from components import rollout_steps
+from components.cluster_names import base_name
 from components.models.spec import ModelSpec
 from pipelines.placement import fresh, retried
 
@@ -35,7 +36,7 @@ def build_rollout(spec: ModelSpec, steps: tuple[int, ...] = STEPS) -> Callable[.
 
     count, shares = len(steps), ",".join(map(str, steps))
 
-    @dsl.pipeline(name=f"rollout-{spec.name.replace('_', '-')}", description=f"Rolls a version out: {spec.title}.")
+    @dsl.pipeline(name=f"rollout-{base_name(spec.name)}", description=f"Rolls a version out: {spec.title}.")
     def rollout_pipeline(
         model: str = spec.name,
         version: str = "candidate",

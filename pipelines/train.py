@@ -13,6 +13,7 @@ from typing import Any, List
 from kfp import dsl
 
 from components import steps
+from components.cluster_names import base_name
 from components.models.spec import ModelSpec
 from components.stages.request import Request
 from pipelines.placement import feature_store, fresh, heavy, retried
@@ -23,7 +24,7 @@ def build(spec: ModelSpec) -> Callable[..., Any]:
 
     all_horizons, all_candidates = list(spec.horizons), Request(spec.name).candidates()
 
-    @dsl.pipeline(name=f"train-{spec.name.replace('_', '-')}", description=f"Trains and registers: {spec.title}.")
+    @dsl.pipeline(name=f"train-{base_name(spec.name)}", description=f"Trains and registers: {spec.title}.")
     def training_pipeline(
         model: str = spec.name,
         source: str = "embedded",

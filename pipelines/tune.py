@@ -16,6 +16,7 @@ from typing import Any, List
 from kfp import dsl
 
 from components import tuning_steps as steps
+from components.cluster_names import base_name
 from components.errors import ConfigurationError
 from components.images import image
 from components.models.spec import ModelSpec
@@ -43,7 +44,7 @@ def build_tune(spec: ModelSpec) -> Callable[..., Any]:
     space_of(spec)
     all_horizons, all_candidates = list(spec.horizons), Request(spec.name).candidates()
 
-    @dsl.pipeline(name=f"tune-{spec.name.replace('_', '-')}", description=f"Tunes and registers: {spec.title}.")
+    @dsl.pipeline(name=f"tune-{base_name(spec.name)}", description=f"Tunes and registers: {spec.title}.")
     def tuning_pipeline(
         model: str = spec.name,
         source: str = "embedded",

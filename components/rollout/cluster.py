@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from components.cluster_names import base_name
 from components.errors import ArthaflowError, ConfigurationError
 from components.rollout.archive import Archive, open_archive
 from components.rollout.clock import Clock, SystemClock
@@ -20,7 +21,7 @@ from components.rollout.targets.cluster import WindowSource
 from components.rollout.targets.guarded import Guarded
 from components.rollout.targets.kube import ApiServer, KubeClient
 from components.rollout.targets.lease import Lease, LeasedClock, process_identity
-from components.rollout.targets.names import base_name, service_name
+from components.rollout.targets.names import service_name
 from components.rollout.targets.prometheus import Prometheus
 from components.rollout.targets.record import ClusterMemory
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.catalog import get_spec
+from components.cluster_names import base_name
 from components.errors import ModelUnavailable
 from components.evaluation.plots import formats, markup
 from components.evaluation.plots.drift import NAMES, statistics
@@ -129,7 +130,7 @@ def _verdict(model: str, url: str) -> dict[str, Any]:
     import httpx
 
     address = f"{url.rstrip('/')}/v1/drift"
-    base = model.replace("_", "-")
+    base = base_name(model)
     remedy = f"Check `kubectl get inferenceservice {base}-detector`, or give its address: --param url=http://..."
     try:
         answer = httpx.get(address, timeout=TIMEOUT_S, trust_env=False)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.cluster_names import base_name
 from components.errors import ConfigurationError
 from components.models.spec import ModelSpec
 from components.tuning.inputs import EMBEDDED
@@ -89,7 +90,7 @@ def build_experiment(
 
     budget = budget or Budget()
     metric, others = metric_name(spec), block_names(blocks)
-    labels = {"app.kubernetes.io/part-of": "arthaflow", "arthaflow.io/model": spec.name.replace("_", "-")}
+    labels = {"app.kubernetes.io/part-of": "arthaflow", "arthaflow.io/model": base_name(spec.name)}
     experiment = katib.V1beta1Experiment(
         api_version=f"{GROUP}/{VERSION}",
         kind="Experiment",
@@ -135,7 +136,7 @@ def build_experiment(
 def experiment_name(model: str, run_id: str) -> str:
     """Return a run's Experiment name: readable, at most 40 characters, the same for every attempt of the run."""
     digest = hashlib.sha256(f"{model}/{run_id}".encode()).hexdigest()[:10]
-    return f"{model.replace('_', '-')[: LONGEST_NAME - len(digest) - 1].rstrip('-')}-{digest}"
+    return f"{base_name(model)[: LONGEST_NAME - len(digest) - 1].rstrip('-')}-{digest}"
 
 
 def spec_hash(experiment: Mapping[str, Any]) -> str:

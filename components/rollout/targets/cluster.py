@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from components.cluster_names import base_name
 from components.errors import ModelUnavailable
 from components.rollout.clock import Clock, SystemClock
 from components.rollout.interruption import Blind
 from components.rollout.metrics import WindowMetrics
 from components.rollout.state import Memory, RolloutState
 from components.rollout.targets.kube import KubeClient, Object, change
-from components.rollout.targets.names import base_name
 from components.rollout.targets.services import readiness, repoint
 from components.rollout.targets.waiting import wait_for
 

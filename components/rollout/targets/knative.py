@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from components.cluster_names import base_name
 from components.errors import ModelUnavailable
 from components.rollout.state import RolloutState
 from components.rollout.targets.cluster import ISVC, ClusterTarget
 from components.rollout.targets.kube import KubeClient, Object, change
-from components.rollout.targets.names import base_name
 from components.rollout.targets.services import artifact_of, folder, repoint, version_of
 from components.rollout.targets.standard import nothing_serves
 

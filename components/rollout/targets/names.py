@@ -13,11 +13,6 @@ LONGEST = 40
 """Of an InferenceService: its Deployments, Pods and host names get suffixes."""
 
 
-def base_name(model: str) -> str:
-    """Return a model's name as Kubernetes takes it: ``price_forecast`` to ``price-forecast``."""
-    return model.replace("_", "-").lower()
-
-
 def service_name(base: str, version: str) -> str:
     """Return the name of a version's InferenceService in Standard mode.
 

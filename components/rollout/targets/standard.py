@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from components.cluster_names import base_name
 from components.errors import ConfigurationError, ModelUnavailable
 from components.rollout.interruption import Interrupted
 from components.rollout.state import RolloutState
 from components.rollout.targets.cluster import ISVC, ClusterTarget
 from components.rollout.targets.kube import Conflict, KubeClient, Object, change
-from components.rollout.targets.names import base_name, service_name
+from components.rollout.targets.names import service_name
 from components.rollout.targets.routes import Split, acceptance, serving, split
 from components.rollout.targets.services import artifact_of, copy_service, folder, version_of
 from components.rollout.targets.waiting import wait_for
