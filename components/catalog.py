@@ -9,11 +9,16 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components import models
 from components.errors import ConfigurationError, UnknownModel
 from components.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from components.models.product import ProductSpec
 
 
 @lru_cache(maxsize=1)
@@ -58,3 +63,22 @@ def get_spec(name: str) -> ModelSpec:
             f"There is no model {name!r} in the catalogue.", f"{hint}`arthaflow models` lists: {', '.join(known)}."
         )
     return known[short]
+
+
+def get_product(name: str) -> ProductSpec | None:
+    """Return how applications ask a model, from ``product.py`` beside its spec, or None where it has none.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is a ``product.py`` without ``PRODUCT``.
+    """
+    from components.models.product import ProductSpec
+
+    package = get_spec(name).package
+    if find_spec(f"{package}.product") is None:
+        return None
+    product = getattr(import_module(f"{package}.product"), "PRODUCT", None)
+    if not isinstance(product, ProductSpec):
+        raise ConfigurationError(f"{package}.product declares no PRODUCT.", "Add `PRODUCT = ProductSpec(...)` to it.")
+    return product

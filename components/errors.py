@@ -6,6 +6,8 @@ without a table, and a remedy, so that the command line can print one clear mess
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ArthaflowError(Exception):
     """Base of every error that is shown to a person.
@@ -19,10 +21,15 @@ class ArthaflowError(Exception):
     """
 
     status = 500
+    code = ""
+    """Name for machines, in the product's error envelope; the class's name in upper snake case where it is empty."""
+    retry_after_s: float | None = None
+    """When it makes sense to ask again, seconds; None where it does not."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         self.problem = problem
         self.remedy = remedy
+        self.details: dict[str, Any] = {}
         super().__init__(f"{problem} {remedy}".strip())
 
 

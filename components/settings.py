@@ -34,6 +34,17 @@ class Settings(BaseSettings):
     image_registry, image_tag : str
         Compiled graphs, trials and charts name the image of a role ``<registry>/<role>:<tag>``; an empty tag means this
         release. See :mod:`components.images`.
+    database_url : str
+        The product's records (prediction log, experiments, jobs): ``postgresql+psycopg://user@host/name`` on a cluster;
+        empty means SQLite in ``home``.
+    redis_url : str
+        ``redis://host:port/0`` for caches and limits that hold across replicas; empty means in this process.
+    pepper : SecretStr
+        Key of the hash under which callers and users stand in the prediction log; empty means one made once and kept in
+        ``home``. Replicas must share it.
+    audit_key : SecretStr
+        Key of the prediction log's hash chain, so that nobody who can only write to the database can forge it; empty
+        likewise.
     explain_python : str
         Python of the optional Alibi environment; empty means ``.venv-explain`` beside the running environment.
     """
@@ -50,6 +61,10 @@ class Settings(BaseSettings):
     model_path: str = ""
     image_registry: str = "arthaflow"
     image_tag: str = ""
+    database_url: str = ""
+    redis_url: str = ""
+    pepper: SecretStr = SecretStr("")
+    audit_key: SecretStr = SecretStr("")
     explain_python: str = ""
 
     @property
@@ -61,6 +76,11 @@ class Settings(BaseSettings):
     def store_uri(self) -> str:
         """Where artifacts live: an ``s3://`` URI or an absolute folder."""
         return self.artifact_store or str(self.root / "artifacts")
+
+    @property
+    def records_uri(self) -> str:
+        """SQLAlchemy URL of the product's records."""
+        return self.database_url or f"sqlite:///{self.root / 'records.db'}"
 
     @property
     def mlflow_uri(self) -> str:
