@@ -10,6 +10,7 @@ import pytest
 
 from components.settings import settings
 from pipelines.result import RunResult
+from tests.support.redis_server import redis_process, redis_server, redis_url  # noqa: F401
 
 
 @pytest.fixture(scope="session")
