@@ -47,7 +47,11 @@ class RunFailed(ArthaflowError):
 
 
 def run_training(
-    model: str, arguments: Mapping[str, Any] | None = None, home: Path | None = None, console: Console | None = None
+    model: str,
+    arguments: Mapping[str, Any] | None = None,
+    home: Path | None = None,
+    console: Console | None = None,
+    run_id: str = "",
 ) -> RunResult:
     """Run the whole training graph of a model.
 
@@ -61,6 +65,8 @@ def run_training(
         In place of the settings' ``home``.
     console : Console, optional
         Where progress is shown.
+    run_id : str
+        Of the run, where the caller needs to know it before; it must be new.
 
     Raises
     ------
@@ -69,11 +75,15 @@ def run_training(
         run; registered versions and aliases are as they were.
     """
     spec = get_spec(model)
-    return run_graph(spec.name, "train", training_arguments(spec, arguments or {}), home, console)
+    return run_graph(spec.name, "train", training_arguments(spec, arguments or {}), home, console, run_id)
 
 
 def run_tuning(
-    model: str, arguments: Mapping[str, Any] | None = None, home: Path | None = None, console: Console | None = None
+    model: str,
+    arguments: Mapping[str, Any] | None = None,
+    home: Path | None = None,
+    console: Console | None = None,
+    run_id: str = "",
 ) -> RunResult:
     """Run the whole tuning graph of a model; see :func:`run_training` and :func:`pipelines.tune.tuning_arguments`.
 
@@ -83,23 +93,33 @@ def run_tuning(
 
     spec = get_spec(model)
     chosen = tuning_arguments(spec, {"engine": "optuna", **(arguments or {})})
-    return run_graph(spec.name, "tune", chosen, home, console)
+    return run_graph(spec.name, "tune", chosen, home, console, run_id)
 
 
 def run_graph(
-    model: str, kind: str, chosen: Mapping[str, Any], home: Path | None = None, console: Console | None = None
+    model: str,
+    kind: str,
+    chosen: Mapping[str, Any],
+    home: Path | None = None,
+    console: Console | None = None,
+    run_id: str = "",
 ) -> RunResult:
     """Run a graph that ends with the gate, of a kind in :data:`pipelines.compile.BUILDERS`, with checked arguments."""
-    run_id, directory, seconds = run_steps(model, kind, chosen, home, console)
+    run_id, directory, seconds = run_steps(model, kind, chosen, home, console, run_id)
     return read_result(model, run_id, directory, seconds)
 
 
 def run_steps(
-    model: str, kind: str, chosen: Mapping[str, Any], home: Path | None = None, console: Console | None = None
+    model: str,
+    kind: str,
+    chosen: Mapping[str, Any],
+    home: Path | None = None,
+    console: Console | None = None,
+    run_id: str = "",
 ) -> tuple[str, Path, dict[str, float]]:
     """Run any graph; return the run's id, its folder, and seconds by step and in ``total``."""
     root = home.expanduser().resolve() if home else settings().root
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    run_id = run_id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     directory = root / "runs" / run_id
     began = time.perf_counter()
     try:
