@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import orjson
 
 from components.errors import ArthaflowError
@@ -54,22 +56,48 @@ class ClientGone(ArthaflowError):
     status = 499
 
 
-class ModelBusy(ArthaflowError):
-    """A model has as many requests under way as it may."""
+class Overloaded(ArthaflowError):
+    """The process has as much to do as it can; nothing was done for the request."""
 
     status = 503
+    retry_after_s = 1.0
 
 
-class ModelSlow(ArthaflowError):
+class Unanswered(ArthaflowError):
+    """A model gave no answer, through no fault of the request: asking later helps, and so may an earlier answer.
+
+    Attributes
+    ----------
+    stale_ok : bool
+        Whether an earlier answer to the same question may stand in, marked stale.
+    """
+
+    status = 503
+    retry_after_s = 1.0
+    stale_ok = True
+
+
+class ModelBusy(Unanswered):
+    """A model has as many requests under way as it may."""
+
+
+class ModelSlow(Unanswered):
     """A model did not answer in time."""
 
     status = 504
+    retry_after_s = None
 
 
-class ModelDown(ArthaflowError):
+class ModelDown(Unanswered):
     """A model's server cannot be reached, or closed the connection."""
 
-    status = 503
+
+class BreakerOpen(Unanswered):
+    """A model failed so often lately that it is left alone for a while."""
+
+    def __init__(self, problem: str, remedy: str, retry_after_s: float) -> None:
+        super().__init__(problem, remedy)
+        self.retry_after_s = retry_after_s
 
 
 RETRY_AFTER_S = 1
@@ -79,7 +107,7 @@ def answer(error: ArthaflowError) -> Response:
     """Return an error as JSON, ``{"error": ..., "remedy": ...}``."""
     headers: Headers = [(b"content-type", b"application/json")]
     if error.status == 503:
-        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+        headers.append((b"retry-after", b"%d" % max(RETRY_AFTER_S, math.ceil(error.retry_after_s or 0))))
     if isinstance(error, WrongMethod):
         headers.append((b"allow", error.allowed.encode()))
     if isinstance(error, BodyTooSlow | NoUpgrade):

@@ -19,7 +19,18 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class BackendFailed(Exception):
-    """A backend gave no complete answer: refused, lost or too slow."""
+    """A backend gave no complete answer: refused, lost or too slow.
+
+    Attributes
+    ----------
+    begun : bool
+        Whether a part of an answer had come.
+    deliveries : int
+        How often the request was written to a connection.
+    """
+
+    begun = False
+    deliveries = 0
 
 
 class BackendSlow(BackendFailed):
@@ -152,6 +163,7 @@ class Backend:
             self.inflight -= 1
 
     async def _exchange(self, data: bytes) -> Response:
+        delivered = 0
         while self._idle:
             connection = self._idle.pop()
             if connection.closed:
@@ -161,14 +173,22 @@ class Backend:
             except BackendFailed:
                 if connection.started:
                     raise
+                delivered = 1
                 # An idle connection that the server closed meanwhile: no answer was begun, a fresh one decides. Only
                 # one: a request that kills its server must not go on to the pods behind every other idle connection.
                 break
-        return await self._use(await self._connect(), data)
+        try:
+            return await self._use(await self._connect(), data)
+        except BackendFailed as error:
+            error.deliveries += delivered
+            raise
 
     async def _use(self, connection: _Connection, data: bytes) -> Response:
         try:
             response = await connection.send(data)
+        except BackendFailed as error:
+            error.begun, error.deliveries = connection.started, 1
+            raise
         except asyncio.CancelledError:
             connection.close()  # its answer may still come: never reuse it
             raise
