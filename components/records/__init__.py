@@ -1,0 +1,1 @@
+"""The product's records: models, predictions, outcomes, experiments, jobs and deployments, on SQLite or PostgreSQL."""

@@ -1,0 +1,86 @@
+"""ml_predictions is the prediction log; outcomes are what really happened, reported later."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, UniqueConstraint, text
+
+from components.records.tables.base import key, metadata, model_reference, moment, pseudonym
+from components.records.tables.types import Decimal, Instant, Json, Name, Prose
+
+ml_predictions = Table(
+    "ml_predictions",
+    metadata,
+    key(),
+    model_reference(),
+    Column("prediction_id", Name(100), nullable=False),
+    Column("input_features", Json(), nullable=False),
+    Column("feature_hash", Name(64)),
+    Column("prediction_value", Decimal(18, 8)),
+    Column("prediction_class", Name(50)),
+    Column("prediction_probability", Decimal(8, 6)),
+    Column("confidence_interval", Json()),
+    Column("ensemble_predictions", Json()),
+    Column("ensemble_weights", Json()),
+    Column("entity_type", Name(50), nullable=False),
+    Column("entity_id", Name(100), nullable=False),
+    Column("prediction_horizon", Name(20)),
+    Column("actual_value", Decimal(18, 8)),
+    Column("prediction_error", Decimal(18, 8)),
+    Column("is_correct", Boolean),
+    Column("inference_time_ms", Integer),
+    Column("model_version", Name(50)),
+    Column("feature_importance", Json()),
+    Column("shap_values", Json()),
+    Column("explanation_text", Prose()),
+    # Document 4's further columns; its output_prediction is ``output`` in this code.
+    Column("symbol", Name(10)),
+    Column("portfolio_id", Integer),
+    Column("prediction_type", Name(50)),
+    Column("output_prediction", Json(), key="output"),
+    Column("confidence", Decimal(5, 4)),
+    Column("actual_outcome", Json()),
+    # The audit trail's.
+    Column("model_name", Name(200)),
+    Column("latency_ms", Float),
+    Column("caller", Name(64)),
+    pseudonym("user_pseudonym"),
+    Column("trace_id", Name(64)),
+    Column("request_id", Name(100)),
+    Column("route", Name(200)),
+    Column("track", Name(20)),
+    Column("cached", Boolean, nullable=False, default=False, server_default=text("false")),
+    Column("stale", Boolean, nullable=False, default=False, server_default=text("false")),
+    Column("experiment", Name(200)),
+    Column("variant", Name(50)),
+    Column("error", Prose()),
+    Column("salt", Name(64)),
+    Column("payload_digest", Name(64)),
+    Column("chain_seq", BigInteger),
+    Column("erased_at", Instant()),
+    moment("created_at"),
+    moment("updated_at", updated=True),
+    UniqueConstraint("prediction_id"),
+    UniqueConstraint("chain_seq"),
+    Index("idx_predictions_model_time", "model_id", "created_at"),
+    Index("idx_predictions_entity", "entity_type", "entity_id", "created_at"),
+    Index("idx_predictions_time", "created_at"),
+    Index("idx_predictions_user", "user_pseudonym"),
+    Index("idx_predictions_experiment", "experiment", "created_at"),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    key(),
+    Column("prediction_id", Name(100), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("actual_value", Decimal(18, 8)),
+    Column("actual_class", Name(50)),
+    Column("status", Name(20), nullable=False),
+    Column("source", Name(100), nullable=False),
+    Column("reported_by", Name(64)),
+    Column("observed_at", Instant(), nullable=False),
+    moment("created_at"),
+    UniqueConstraint("prediction_id", "revision"),
+    Index("idx_outcomes_status", "status", "created_at"),
+)
