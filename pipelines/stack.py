@@ -9,6 +9,10 @@ from components.errors import ArthaflowError
 from components.models.spec import ModelSpec
 from components.rollout.targets.local import LocalTarget
 from inference.local import Endpoint, LocalServing
+from inference.local.gateway import publish, start_gateway, start_jobs
+
+HOME_WIDE = ("watchdog", "gateway", "jobs")
+"""Servers of a home rather than of a model."""
 
 SURROUNDINGS = ("transformer", "explainer", "detector")
 
@@ -88,7 +92,14 @@ class Stack:
         self._pending = []
         if "detector" in up:
             self.forward(self.target.stable_version)
+        publish(self.serving)
         return up
+
+    def open(self, port: int | None = None) -> Endpoint:
+        """Start the gateway and the worker of its jobs, where they do not run already, and return the gateway."""
+        gateway = start_gateway(self.serving, port=port)
+        start_jobs(self.serving)
+        return gateway
 
     def guard(self) -> None:
         """Let the home's one watchdog restart what is killed."""
@@ -96,11 +107,12 @@ class Stack:
             self.serving.start_watchdog()
 
     def stop(self) -> None:
-        """Stop this model's servers, and the watchdog when nothing else runs."""
+        """Stop this model's servers, and the home's own when no model runs any more."""
         for endpoint in self.serving.running():
             if endpoint.model == self.spec.name:
                 self.serving.stop(endpoint.key)
-        if all(endpoint.kind == "watchdog" for endpoint in self.serving.running()):
+        publish(self.serving)
+        if all(endpoint.kind in HOME_WIDE for endpoint in self.serving.running()):
             self.serving.stop_all()
 
     def forward(self, version: str) -> Endpoint:

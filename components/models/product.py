@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -44,11 +45,20 @@ class Served:
         Parameters of the V2 answer, for example ``feature_timestamps``.
     columns : mapping of str to tuple of str
         Names of each output tensor's columns, as the model's metadata tells them (for example the horizons).
+    model_version : str
+        That answered.
+    generated_at : str
+        When, ISO 8601, UTC.
+    disclaimers : tuple of str
+        The spec's.
     """
 
     outputs: Tensors
     parameters: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    model_version: str = ""
+    generated_at: str = ""
+    disclaimers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,8 @@ class ProductSpec:
         Shapes of the document; ``model_config`` of the request carries an example (``json_schema_extra``), and so does
         the response's. A GET route's query parameters are the request's fields.
     to_inputs : callable
-        Request to the V2 input tensors, as the model's transformer or predictor takes them. Raises
+        Request and the present time (UTC) to the V2 input tensors, as the model's transformer or predictor takes them.
+        Pure: the time is the only thing it may know beside the request, and is logged with it. Raises
         :class:`~components.errors.InvalidRequest` for what the schema alone cannot refuse.
     to_response : callable
         Request and what the server answered to the response.
@@ -109,7 +120,7 @@ class ProductSpec:
     batch_type: str
     request: type[BaseModel]
     response: type[BaseModel]
-    to_inputs: Callable[[Any], dict[str, npt.NDArray[Any]]]
+    to_inputs: Callable[[Any, datetime], Tensors]
     to_response: Callable[[Any, Served], BaseModel]
     subject: Callable[[Any], Subject]
     value: Callable[[Any], float | None] | None = None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Request, Security
-from fastapi.security import OAuth2AuthorizationCodeBearer, SecurityScopes
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from components.errors import ArthaflowError
 
@@ -84,9 +83,13 @@ ROLES: dict[str, frozenset[str]] = {
 }
 """Document 0: data scientists read, ML engineers read and write models, admins may everything; applications predict."""
 
-oauth2 = OAuth2AuthorizationCodeBearer(
-    authorizationUrl="authorize", tokenUrl="token", scopes=SCOPES, auto_error=False, scheme_name="OAuth2"
+bearer = HTTPBearer(
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    auto_error=False,
+    description="An OAuth 2.0 access token (JWT, RS256 or ES256). On one machine: `arthaflow token --role app`.",
 )
+"""For OpenAPI alone: the door has checked the token before any route is found."""
 
 
 def caller_of(request: Request) -> Caller:
@@ -111,25 +114,19 @@ def check(caller: Caller, scope: str) -> None:
     )
 
 
-def needs(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """Return the dependency of a route that a caller must have ``scope`` for; it yields the caller.
+def may(scope: str) -> Any:
+    """Return the default value of a route's ``caller`` parameter, which yields who calls, or refuses without ``scope``.
 
-    Use it as ``caller: Annotated[Caller, Security(needs("models:read"), scopes=["models:read"])]``, or simply
-    ``caller: May["models:read"]`` for the same.
+    Write ``caller: Caller = may("models:read")``.
     """
+    if scope not in SCOPES:
+        raise ValueError(f"{scope!r} is none of {sorted(SCOPES)}")
 
     async def dependency(
-        request: Request, wanted: SecurityScopes, token: Annotated[str | None, Depends(oauth2)]
+        request: Request, token: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
     ) -> Caller:
         caller = caller_of(request)
         check(caller, scope)
         return caller
 
-    return dependency
-
-
-def may(scope: str) -> Any:
-    """Return the default value of a route's ``caller`` parameter: ``caller: Caller = may("models:read")``."""
-    if scope not in SCOPES:
-        raise ValueError(f"{scope!r} is none of {sorted(SCOPES)}")
-    return Security(needs(scope), scopes=[scope])
+    return Security(dependency, scopes=[scope])

@@ -15,7 +15,7 @@ class Endpoint:
     Attributes
     ----------
     kind : str
-        ``predictor``, ``router``, ``transformer``, ``explainer``, ``detector`` or ``forwarder``.
+        ``predictor``, ``router``, ``transformer``, ``explainer``, ``detector``, ``forwarder``, ``gateway``, ``jobs``.
     model, version : str
         What it serves; no version for a server of all versions.
     host : str

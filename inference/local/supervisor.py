@@ -13,7 +13,7 @@ from inference.local.endpoint import Endpoint, process_of
 from inference.local.process import ManagedProcess
 from inference.local.state import Endpoints, ServingState
 
-STOP_ORDER = ("watchdog", "transformer", "router", "explainer", "forwarder", "detector", "predictor")
+STOP_ORDER = ("watchdog", "jobs", "gateway", "transformer", "router", "explainer", "forwarder", "detector", "predictor")
 """First those that clients talk to, so that none of them meets a server that is gone behind them."""
 
 

@@ -18,12 +18,15 @@ def serve(
     model: Annotated[str, typer.Argument(help="Name in the catalogue, see `arthaflow models`.")],
     version: Annotated[str, typer.Option(help="A version number or alias.")] = "production",
     port: Annotated[int, typer.Option(help="Port of the router, which clients talk to; 0 for a free one.")] = 0,
+    gateway_port: Annotated[
+        int | None, typer.Option(help="Port of the product API; 0 for a free one, 8000 or a free one by default.")
+    ] = None,
     only_predictor: Annotated[
         bool, typer.Option("--only-predictor", help="No transformer, explainer, detector.")
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return, and leave the servers running.")] = False,
 ) -> None:
-    """Serve a registered version: predictor, router, transformer, explainer and drift detector.
+    """Serve a registered version: predictor, router, transformer, explainer and drift detector, and the product API.
 
     Example: [bold]arthaflow serve price_forecast --detach[/bold]
     """
@@ -39,6 +42,8 @@ def serve(
     stack = Stack(serving, spec)
     with out.status(f"Starting version {number} of {spec.name} and what surrounds it"):
         up = stack.start(number, artifact, port=port, only=() if only_predictor else SURROUNDINGS)
+        if not only_predictor:
+            up["product API"] = stack.open(gateway_port)
         stack.guard()
     table = Table(title=f"{spec.name} version {number}", title_justify="left")
     for heading in ("server", "URL"):
@@ -46,6 +51,8 @@ def serve(
     for kind, endpoint in up.items():
         table.add_row(kind, endpoint.url)
     out.print(table)
+    if not only_predictor:
+        out.print(f"{up['product API'].url}/docs describes the product API; [bold]arthaflow token[/bold] makes a token.")
     if detach:
         out.print("Stop them with [bold]arthaflow stop[/bold].")
         return

@@ -1,0 +1,227 @@
+"""The door: what happens to every HTTP request before anything else, and after everything else. Pure ASGI.
+
+Request id, load shedding, who calls, the rate limit, the body's bounds; then the product API or the passage to the
+models' V2 endpoints; then one error boundary, the access log, metrics, and headers that every answer carries.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from components.errors import ArthaflowError
+from components.records.log import ServingEntry
+from inference.gateway.bodies import Bodies, Receive, Scope
+from inference.gateway.envelope import error_body
+from inference.gateway.headers import REQUEST_ID, request_id
+from inference.gateway.identity.door_keeper import client_address, is_public, truncated
+from inference.gateway.problems import BodyTooSlow, NoUpgrade, WrongMethod
+from inference.gateway.problems import answer as v2_answer
+from inference.telemetry.tracing import current_trace_id, inject, server_span, trace_id_of
+
+if TYPE_CHECKING:
+    from inference.gateway.calls.overload import Overload
+    from inference.gateway.passage import Passage
+    from inference.gateway.services import Services
+
+LOG = logging.getLogger("arthaflow.gateway")
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+JSON = (b"content-type", b"application/json")
+ALIAS = "/v1/ml/"
+"""Document 0's base URL; its catalogue writes the same endpoints below ``/api/ml/``."""
+
+
+async def read_whole(receive: Receive) -> bytes:
+    """Return a body that the door has read already: one message."""
+    message = await receive()
+    return bytes(message.get("body", b""))
+
+
+async def send_json(send: Send, status: int, body: bytes) -> None:
+    """Send a whole JSON answer."""
+    headers = [JSON, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class InternalError(ArthaflowError):
+    """A defect of ours; the log holds the rest."""
+
+    status = 500
+    code = "INTERNAL_ERROR"
+
+
+class Door:
+    """ASGI application around the product API and the passage.
+
+    Parameters
+    ----------
+    shared : Services
+    app : callable
+        The product API.
+    passage : Passage
+        The models' V2 endpoints.
+    bodies : Bodies
+        Bounds of request bodies.
+    overload : Overload
+        Sheds load.
+    """
+
+    def __init__(self, shared: Services, app: App, passage: Passage, bodies: Bodies, overload: Overload) -> None:
+        self.shared, self.app, self.passage = shared, app, passage
+        self.bodies, self.overload = bodies, overload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"].startswith(ALIAS):
+            scope["path"] = scope["raw_path"] = "/api/ml/" + scope["path"].removeprefix(ALIAS)
+        visit = Visit(self, scope, send)
+        with server_span(scope, visit.template) as told:
+            visit.state["trace_id"] = current_trace_id() or trace_id_of(scope["headers"])
+            visit.state["onward"] = tuple(inject([(REQUEST_ID, visit.identity), *visit.traced]))
+            try:
+                await self._serve(visit, scope, receive)
+            except ArthaflowError as error:
+                await visit.fail(error)
+            except Exception:  # the one HTTP boundary
+                LOG.exception("request %s failed", visit.identity.decode())
+                await visit.fail(InternalError("The gateway failed to answer.", "Report it with the request id."))
+            finally:
+                told.answered(visit.status)
+                visit.close()
+
+    async def _serve(self, visit: Visit, scope: Scope, receive: Receive) -> None:
+        if is_public(visit.method, scope["path"]) and visit.operational:
+            await self.app(scope, receive, visit.send)
+            return
+        with self.overload.enter():
+            signed = any(name == b"signature-input" for name, _ in scope["headers"])
+            if visit.raw and not signed:
+                await self._admit(visit, scope, None)
+                await self.passage(scope, receive, visit.send)
+                return
+            async with self.bodies.read(scope, receive) as body:
+                await self._admit(visit, scope, body)
+                await (self.passage if visit.raw else self.app)(scope, replay(body), visit.send)
+
+    async def _admit(self, visit: Visit, scope: Scope, body: bytes | None) -> None:
+        caller = visit.state["caller"] = await self.shared.keeper.admit(scope, body)
+        visit.allowance = (await self.shared.limiter.check(caller, visit.client)).headers()
+
+
+def replay(body: bytes) -> Receive:
+    """Return a ``receive`` that hands a read body over once more."""
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+class Visit:
+    """One request on its way: its state, its answer's status and size."""
+
+    def __init__(self, door: Door, scope: Scope, send: Send) -> None:
+        self.door, self.scope, self._send = door, scope, send
+        self.method, self.path = scope["method"], scope["path"]
+        self.identity = request_id(scope["headers"])
+        self.client = client_address(scope, door.shared.config)
+        self.traced = [(name, value) for name, value in scope["headers"] if name in (b"traceparent", b"tracestate")]
+        self.raw = self.path.startswith(("/v2/", "/v1/models/")) or self.path == "/v2/models"
+        self.operational = not self.path.startswith("/api")
+        self.state: dict[str, Any] = {
+            "began": time.perf_counter(),
+            "request_id": self.identity.decode(),
+            "client": self.client,
+            "model": "",
+            "version": "",
+            "caller": None,
+            "error": None,
+            "trace_id": "",
+        }
+        scope["state"] = self.state
+        self.allowance: list[tuple[bytes, bytes]] = []
+        self.status, self.size = 0, 0
+
+    @property
+    def template(self) -> str:
+        """The route's template, as far as it is known before a route is found: no path of a client is ever kept."""
+        if self.raw:
+            return "/v2" if self.path.startswith("/v2") else "/v1/models"
+        known = (self.method, self.path) in self.door.shared.products.by_route
+        return self.path if known else "/" + self.path.split("/", 2)[1][:16]
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Pass a message on, with the headers that every answer carries."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [h for h in message["headers"] if h[0] != REQUEST_ID]
+            headers += [(REQUEST_ID, self.identity), *self.allowance]
+            if self.door.passage.draining and (b"connection", b"close") not in headers:
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        else:
+            self.size += len(message.get("body", b""))
+        await self._send(message)
+
+    async def fail(self, error: ArthaflowError) -> None:
+        """Answer with an error, unless an answer has begun already."""
+        self.state["error"] = error
+        if self.status:
+            return
+        if self.raw:
+            response = v2_answer(error)
+            headers, body = response.headers, response.body
+        else:
+            accept = b",".join(v for n, v in self.scope["headers"] if n == b"accept")
+            body, kind = error_body(error, self.path, accept)
+            headers = [(b"content-type", kind)]
+            if error.retry_after_s is not None or error.status == 503:
+                headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s or 1))))
+            if isinstance(error, WrongMethod):
+                headers.append((b"allow", error.allowed.encode()))
+            if isinstance(error, BodyTooSlow | NoUpgrade):
+                headers.append((b"connection", b"close"))
+        headers += getattr(error, "headers", [])
+        headers.append((b"content-length", b"%d" % len(body)))
+        await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+    def close(self) -> None:
+        """Count the request and write it to the access log."""
+        spent = time.perf_counter() - self.state["began"]
+        caller, error = self.state["caller"], self.state["error"]
+        if not self.raw:
+            route = self.scope.get("route")
+            template = getattr(route, "path", "unmatched")
+            self.door.shared.metrics.product(template, self.state["model"], self.status, spent)
+        if caller is None and error is None:
+            return  # health, metrics, pages: nothing of anybody's
+        self.door.shared.log.serve(
+            ServingEntry(
+                request_id=self.state["request_id"],
+                model=self.state["model"],
+                version=self.state["version"],
+                endpoint=getattr(self.scope.get("route"), "path", self.path)[:200],
+                method=self.method,
+                status=self.status,
+                input_bytes=int(dict(self.scope["headers"]).get(b"content-length", b"0") or 0),
+                output_bytes=self.size,
+                queue_ms=0.0,
+                inference_ms=self.state.get("inference_ms", 0.0),
+                total_ms=spent * 1e3,
+                caller=caller.pseudonym if caller else "",
+                role=caller.role if caller else "",
+                client=truncated(self.client),
+                error_type=type(error).__name__ if error else "",
+                error_message="",
+                trace_id=self.state["trace_id"],
+                at=datetime.now(UTC),
+            )
+        )

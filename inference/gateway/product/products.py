@@ -1,0 +1,148 @@
+"""Products: which model answers which route, found in the catalogue like everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
+
+from components.catalog import catalogue, get_product
+from components.errors import ConfigurationError, InvalidRequest, UnknownModel
+from components.models.product import ProductSpec
+from components.models.spec import ModelSpec
+
+
+class InvalidPayload(InvalidRequest):
+    """A request does not have the shape of its document."""
+
+    status = 422
+    code = "INVALID_REQUEST"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One model, as applications ask it."""
+
+    spec: ModelSpec
+    product: ProductSpec
+
+    @property
+    def name(self) -> str:
+        """The model."""
+        return self.spec.name
+
+    def read(self, payload: Any) -> BaseModel:
+        """Return a checked request.
+
+        Raises
+        ------
+        InvalidPayload
+            With every field that is wrong, and the fields that are missing.
+        """
+        try:
+            return self.product.request.model_validate(payload)
+        except ValidationError as error:
+            raise invalid(error, self.product) from error
+
+
+def invalid(error: ValidationError, product: ProductSpec) -> InvalidPayload:
+    """Return what pydantic found, without repeating values: they may be somebody's."""
+    found = [
+        {"field": ".".join(map(str, e["loc"])) or "body", "problem": e["msg"], "type": e["type"]}
+        for e in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    first = found[0]
+    told = InvalidPayload(str(first["problem"]), _example(product), path=str(first["field"]))
+    told.problem = f"{first['field']}: {first['problem']}."
+    told.details["errors"] = found
+    missing = [f["field"] for f in found if f["type"] == "missing"]
+    if missing:
+        told.details["missing_features"] = missing
+    return told
+
+
+def _example(product: ProductSpec) -> str:
+    extra = product.request.model_config.get("json_schema_extra")
+    examples = extra.get("examples") if isinstance(extra, dict) else None
+    return f"Send for example {examples[0]}." if isinstance(examples, list) and examples else "See /docs."
+
+
+class Products:
+    """Every model that applications can ask.
+
+    Attributes
+    ----------
+    by_name, by_type : dict
+        Offers by the model's name, and by document 0's batch type.
+    by_route : dict
+        Offers by method and path.
+
+    Raises
+    ------
+    ConfigurationError
+        If two models claim the same route or batch type.
+    """
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Offer] = {}
+        self.by_type: dict[str, Offer] = {}
+        self.by_route: dict[tuple[str, str], Offer] = {}
+        for name, spec in catalogue().items():
+            product = get_product(name)
+            if product is None:
+                continue
+            offer = self.by_name[name] = Offer(spec, product)
+            _claim(self.by_type, product.batch_type, offer)
+            for route in product.routes:
+                _claim(self.by_route, (route.method, route.path), offer)
+
+    def find(self, kind: str) -> Offer:
+        """Return the offer of a batch type, or of a model's name.
+
+        Raises
+        ------
+        UnknownModel
+            With the types that exist.
+        """
+        offer = self.by_type.get(kind) or self.by_name.get(kind)
+        if offer is None:
+            known = ", ".join(sorted(self.by_type)) or "none yet"
+            raise UnknownModel(f"No model answers the type {kind!r:.80}.", f"Use one of: {known}.")
+        return offer
+
+    def inputs(self, model: str, payload: Any, at: datetime) -> dict[str, npt.NDArray[Any]]:
+        """Return the V2 input tensors of a product request, as it was asked at a time.
+
+        Raises
+        ------
+        UnknownModel, InvalidRequest
+            If the model cannot be asked this way, or the request is wrong.
+        """
+        offer = self.find(model)
+        return dict(offer.product.to_inputs(offer.read(payload), at))
+
+    def routes(self) -> list[dict[str, str]]:
+        """Return what exists, for the answer to what does not."""
+        return [
+            {"method": method, "path": path, "model": offer.name} for (method, path), offer in self.by_route.items()
+        ]
+
+
+def _claim(taken: dict[Any, Offer], key: Any, offer: Offer) -> None:
+    if key in taken:
+        raise ConfigurationError(
+            f"{offer.name} and {taken[key].name} both claim {key}.", "Change one of their product.py files."
+        )
+    taken[key] = offer
+
+
+def columns_of(metadata: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the column names of each output tensor, from a model's V2 metadata."""
+    return {
+        tensor["name"]: tuple(c["name"] for c in (tensor.get("parameters") or {}).get("columns", ()))
+        for tensor in metadata.get("outputs", ())
+    }

@@ -1,0 +1,114 @@
+"""The documents' prediction routes: in OpenAPI like any other, but answered without FastAPI's machinery per request.
+
+FastAPI resolves dependencies and validates the answer anew for each request, which costs more than the whole way
+through our cache. These routes declare themselves to it, and replace the ASGI application that it would run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from components.errors import InvalidRequest
+from inference.gateway.bodies import Receive, Scope
+from inference.gateway.caller import Caller, check, may
+from inference.gateway.door import Send, read_whole, send_json
+from inference.gateway.envelope import Envelope
+from inference.gateway.product.products import Offer, Products
+from inference.gateway.product.service import Asked, PredictionService
+
+TAG = "predictions"
+
+
+class PredictionRoute(APIRoute):
+    """One route of one model."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
+        super().__init__(path, endpoint, **kwargs)
+        self.app = endpoint.__dict__["asgi"]
+
+
+def asked_of(scope: Scope, route: str) -> Asked:
+    """Return the circumstances of a request, as the door noted them."""
+    state = scope["state"]
+    return Asked(state["caller"], route, state["request_id"], state["began"], state["trace_id"], state["onward"])
+
+
+def parse_json(body: bytes) -> Any:
+    """Return a request's JSON.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is none.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"the body is not JSON ({error})", "Send application/json.", "body") from error
+
+
+def parse_query(raw: bytes, request: type[BaseModel]) -> dict[str, Any]:
+    """Return a GET route's parameters: lists where the request's field is one, the last value elsewhere."""
+    found = parse_qs(raw.decode("latin-1"), keep_blank_values=True)
+    lists = {name for name, field in request.model_fields.items() if "list" in str(field.annotation)}
+    return {name: values if name in lists else values[-1] for name, values in found.items()}
+
+
+def prediction_routes(products: Products, service: PredictionService) -> APIRouter:
+    """Return the routes of every model."""
+    router = APIRouter(route_class=PredictionRoute, tags=[TAG])
+    for (method, path), offer in products.by_route.items():
+        endpoint = _endpoint(offer, method, path, service)
+        router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            summary=offer.spec.title,
+            description=offer.spec.summary,
+            response_model=Envelope[offer.product.response],  # type: ignore[name-defined]
+            operation_id=f"{method.lower()}_{path.strip('/').replace('/', '_').replace('-', '_')}",
+        )
+    return router
+
+
+def _endpoint(offer: Offer, method: str, path: str, service: PredictionService) -> Callable[..., Any]:
+    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = asked_of(scope, path)
+        check(asked.caller, "predict")
+        scope["state"]["model"] = offer.name
+        if method == "GET":
+            payload: Any = parse_query(scope["query_string"], offer.product.request)
+        else:
+            payload = parse_json(await read_whole(receive))
+        answer = await service.answer(offer, payload, asked)
+        scope["state"]["version"] = answer.version
+        await send_json(send, 200, answer.body)
+
+    declared = _declaration(offer, method)
+    declared.__dict__["asgi"] = asgi
+    return declared
+
+
+def _declaration(offer: Offer, method: str) -> Callable[..., Any]:
+    """Return a function whose signature tells FastAPI what the route takes; the route runs ``asgi`` in its stead."""
+    request = offer.product.request
+    if method == "GET":
+        from typing import Annotated
+
+        from fastapi import Query
+
+        request = Annotated[request, Query()]  # type: ignore[assignment]
+
+    def declared(payload, caller=may("predict")):  # type: ignore[no-untyped-def]
+        raise AssertionError("the route's asgi attribute answers")
+
+    declared.__annotations__ = {"payload": request, "caller": Caller}
+    declared.__name__ = f"ask_{offer.name}"
+    return declared
