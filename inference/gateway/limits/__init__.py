@@ -1,0 +1,1 @@
+"""How much a caller may ask, and whether its questions look like the theft of a model."""
