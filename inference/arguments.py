@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from components.errors import ArthaflowError
+from inference.telemetry import logs
 
 LOG = logging.getLogger("arthaflow")
 
@@ -45,10 +45,18 @@ def parse(result: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse
     return known
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Run a server's main function; an error becomes one message on stderr and exit status 1."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=os.environ.get("ARTHAFLOW_LOG", "WARNING"))
+def run(main: Callable[[Sequence[str]], None], service: str) -> None:
+    """Run a server's main function; an error becomes one message on stderr and exit status 1.
+
+    Parameters
+    ----------
+    main : callable
+        Takes the command line's arguments.
+    service : str
+        The server's name in its log lines.
+    """
     try:
+        logs.configure(service)
         main(sys.argv[1:])
     except ArthaflowError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

@@ -19,6 +19,7 @@ from inference.compared import Rows, compared_for
 from inference.metrics import CLIENT, EXPLAIN, FORCED, UNKNOWN, ModelMetrics, ServerMetrics
 from inference.payload_log import IdSource, PayloadLog
 from inference.served_model import ServedModel
+from inference.telemetry.logs import bind
 from inference.v2.request import InferRequest
 from inference.v2.response import BatchAnswer, Body
 
@@ -53,6 +54,8 @@ class Call(ABC):
     served: ServedModel
     request: InferRequest
     rows: int
+    request_id = b""
+    """The client's, for log lines; empty when it has none."""
 
     @property
     def traffic(self) -> str:
@@ -242,7 +245,8 @@ class DataPlane:
             if isinstance(error, MissingValue):
                 self.metrics.missing_values[name, field] += 1
         if error.status >= 500 and not isinstance(error, ModelUnavailable):
-            logger.error("%s", error, exc_info=error.__cause__)
+            with bind(call.request_id.decode("latin-1")[:128], name):
+                logger.error("%s", error, exc_info=error.__cause__)
         if self.log is not None:
             sent = call.payload()
             self.log.append(

@@ -37,6 +37,7 @@ from inference.drift.columns import Columns
 from inference.drift.judge import judge, required_rows
 from inference.drift.result import FloatArray, Verdict
 from inference.drift.window import Window
+from inference.telemetry import tracing
 from inference.v2 import parse_request
 
 LOG = logging.getLogger("arthaflow.detector")
@@ -214,8 +215,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--thin", type=int, default=1, help="judge every n-th row, against dependence of neighbours")
     parser.add_argument("--window_rows", type=int, default=0, help="rows kept; default: twice the minimum")
     options = parse(parser, arguments)
+    tracing.setup("arthaflow-detector", model=options.model_name)
     hosting.serve(build_detector(options.artifact, options.model_name, options), options.host, options.http_port)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "detector")

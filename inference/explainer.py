@@ -35,6 +35,7 @@ from inference.binding import Binder
 from inference.explain.kinds import METHODS, available, pick
 from inference.explain.packing import Packing
 from inference.explain.problem import Problem, find_target
+from inference.telemetry import tracing
 from inference.upstream import Upstream
 from inference.v2 import parse_request
 
@@ -116,7 +117,8 @@ class Explainer(hosting.Surrounding):
         problem = self.problem.asked(question.output, question.relative_to)
         explanations = []
         for row in question.rows:
-            with self._turn, SECONDS.labels(self.name, question.kind).time():
+            step = tracing.span("explain", model=self.name, explain_kind=question.kind)
+            with self._turn, SECONDS.labels(self.name, question.kind).time(), step:
                 start = perf_counter()
                 problem.calls = 0
                 explanation = METHODS[question.kind](problem, row)
@@ -200,6 +202,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--kind", default="", help=f"{', '.join(METHODS)}; default: the spec's first that can run here")
     parser.add_argument("--budget_rows", type=int, default=8192, help="model rows that one explanation may cost")
     options = parse(parser, arguments)
+    tracing.setup("arthaflow-explainer", model=options.model_name)
     artifact = read_artifact(options.artifact)
     spec = get_spec(options.spec or artifact.model_name)
     upstream = Upstream(
@@ -215,4 +218,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "explainer")

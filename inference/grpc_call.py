@@ -44,7 +44,7 @@ class GrpcCall(Call):
         ``ModelInferResponse``.
     """
 
-    __slots__ = ("done", "message", "response", "response_class")
+    __slots__ = ("done", "message", "request_id", "response", "response_class")
 
     def __init__(self, message: Any, response_class: Any, ce_id: str, started: float, forced: bool = False) -> None:
         self.message = message
@@ -52,6 +52,7 @@ class GrpcCall(Call):
         self.model = message.model_name
         self.version = message.model_version
         self.ce_id = ce_id
+        self.request_id = b""
         self.forced = forced
         self.started = started
         self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -37,20 +37,29 @@ CODES = {
 class PredictorServicer(InferenceServicer):  # type: ignore[misc]
     """kserve's servicer with our inference, metadata and repository methods."""
 
+    new_call: Callable[..., GrpcCall] = GrpcCall
+
     def __init__(self, kserve_plane: Any, repository: Any, plane: DataPlane, admin: Admin) -> None:
         super().__init__(kserve_plane, repository)
         self._plane = plane
         self._admin = admin
 
+    def begun(self, call: GrpcCall, context: Any) -> None:
+        """Take from a call's metadata what a subclass wants."""
+
     async def ModelInfer(self, request: Any, context: Any) -> Any:
         """Predict."""
-        ce_id, forced = "", False
+        ce_id, forced, request_id = "", False, ""
         for key, value in context.invocation_metadata() or ():
             if key == "ce-id":
                 ce_id = value
             elif key == TRACK_HEADER:
                 forced = True
-        call = GrpcCall(request, pb.ModelInferResponse, ce_id, time.perf_counter(), forced)
+            elif key == "x-request-id":
+                request_id = value
+        call = self.new_call(request, pb.ModelInferResponse, ce_id, time.perf_counter(), forced)
+        call.request_id = request_id.encode()
+        self.begun(call, context)
         self._plane.submit(call)
         try:
             return await call.done

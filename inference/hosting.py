@@ -22,6 +22,7 @@ from kserve.model_server import ModelServer, app
 
 from components.errors import ArthaflowError, UnknownModel
 from inference.ports import bind
+from inference.telemetry.asgi import RequestContext
 
 LOG = logging.getLogger("arthaflow")
 
@@ -92,6 +93,7 @@ def serve(model: Surrounding, host: str, port: int) -> None:
     app.include_router(model.routes())
     app.include_router(_common_routes(model))
     app.add_exception_handler(ArthaflowError, answer_error)
+    app.add_middleware(RequestContext, model=model.name)
     server = _Server(listener)
     LOG.warning("%s of %s listens on %s:%d", type(model).__name__, model.name, host, listener.getsockname()[1])
     model.begin()

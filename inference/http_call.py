@@ -46,6 +46,7 @@ class HttpCall(Call):
         "message_event",
         "more_body",
         "parts",
+        "request_id",
         "response_complete",
         "send",
         "size",
@@ -56,6 +57,7 @@ class HttpCall(Call):
         self.model = model
         self.version = version
         self.ce_id = ""
+        self.request_id = b""
         self.forced = False
         self.send = send
         self.limit = limit

@@ -10,6 +10,7 @@ uvicorn's own, because an HttpCall looks like its request cycle.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -45,7 +46,7 @@ def parse_route(url: bytes) -> Route | None:
     return None
 
 
-def fast_protocol(plane: DataPlane, max_body: int) -> type[HttpToolsProtocol]:
+def fast_protocol(plane: DataPlane, max_body: int, base: type[FastProtocol] | None = None) -> type[HttpToolsProtocol]:
     """Return the protocol class of a server.
 
     Parameters
@@ -54,8 +55,10 @@ def fast_protocol(plane: DataPlane, max_body: int) -> type[HttpToolsProtocol]:
         Answers the inference requests.
     max_body : int
         Largest body in bytes; larger ones get 413.
+    base : type or None
+        A protocol that does more than :class:`FastProtocol`.
     """
-    return type("FastProtocol", (FastProtocol,), {"plane": plane, "max_body": max_body, "routes": {}})
+    return type("FastProtocol", (base or FastProtocol,), {"plane": plane, "max_body": max_body, "routes": {}})
 
 
 class FastProtocol(HttpToolsProtocol):
@@ -64,6 +67,7 @@ class FastProtocol(HttpToolsProtocol):
     plane: DataPlane
     max_body: int
     routes: dict[bytes, Route | None]
+    new_call: Callable[..., HttpCall] = HttpCall
     fast: HttpCall | None = None
     idle_since = 0.0
     _dates: tuple[object, bytes] = (None, b"")
@@ -95,7 +99,7 @@ class FastProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _begin_fast(self, route: Route) -> None:
-        call = HttpCall(route[0], route[1], self._send, self.max_body)
+        call = self.new_call(route[0], route[1], self._send, self.max_body)
         for name, value in self.headers:
             if name == b"content-length":
                 if int(value) > self.max_body:
@@ -108,6 +112,8 @@ class FastProtocol(HttpToolsProtocol):
                 call.forced = True
             elif name == b"content-encoding" and value != b"identity":
                 call.encoding = value.lower()
+            elif name == b"x-request-id":
+                call.request_id = value
         call.keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
         if self.expect_100_continue and not call.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -29,10 +29,11 @@ from components.errors import PortInUse
 from inference.admin import Admin
 from inference.closing_door import ignore_new_connections
 from inference.dataplane import DataPlane
-from inference.http_protocol import fast_protocol
+from inference.http_protocol import FastProtocol, fast_protocol
 from inference.options import Options
 from inference.routes import register_routes
 from inference.served_model import ServedModel
+from inference.telemetry import tracing
 
 logger = logging.getLogger("arthaflow.server")
 BACKLOG_S = 0.05
@@ -72,6 +73,14 @@ class PredictorPlane(KserveDataPlane):  # type: ignore[misc]
         return {**super().metadata(), "extensions": ["model_repository", "binary_tensor_data"]}
 
 
+def _protocol() -> type[FastProtocol]:
+    if tracing.tracer() is None:
+        return FastProtocol
+    from inference.telemetry.predictor import TracedProtocol
+
+    return TracedProtocol
+
+
 class _Uvicorn(uvicorn.Server):
     """uvicorn without its signal handlers: the model server decides when to stop."""
 
@@ -95,7 +104,7 @@ class PredictorRestServer(RESTServer):  # type: ignore[misc]
         )
         self.predictor = server
         self.held = held
-        self.config.http = fast_protocol(server.plane, options.max_body)
+        self.config.http = fast_protocol(server.plane, options.max_body, _protocol())
         self.config.ws = "none"
         self.config.lifespan = "off"
         self._server = _Uvicorn(self.config)
@@ -183,7 +192,10 @@ class PredictorServer(ModelServer):  # type: ignore[misc]
     async def _start_grpc(self) -> None:
         from inference.grpc_service import PredictorGrpcServer, PredictorServicer
 
-        servicer = PredictorServicer(self.dataplane, self.model_repository_extension, self.plane, self.admin)
+        servicer_class = PredictorServicer
+        if tracing.tracer() is not None:
+            from inference.telemetry.predictor_grpc import TracedServicer as servicer_class
+        servicer = servicer_class(self.dataplane, self.model_repository_extension, self.plane, self.admin)
         options = self.options
         assert options.grpc_port is not None
         self._grpc_server = PredictorGrpcServer(

@@ -10,13 +10,17 @@ SHA-256), the model, its golden requests, the payload log. Only then does the se
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from components.errors import ArthaflowError
 from inference.options import Options, bind, parse
+from inference.telemetry import logs, tracing
+
+if TYPE_CHECKING:
+    from inference.dataplane import DataPlane
 
 
 def serve(options: Options) -> None:
@@ -30,17 +34,17 @@ def serve(options: Options) -> None:
     http_socket = bind(options.host, options.http_port)
     if options.grpc_port is not None:
         bind(options.host, options.grpc_port).close()
-    from inference.dataplane import DataPlane
     from inference.metrics import ServerMetrics
     from inference.payload_log import PayloadLog
     from inference.served_model import load_served
 
     served = load_served(options.artifact, options.model_name, options.model_version)
+    tracing.setup("arthaflow-predictor", served.version, served.name)
     log = PayloadLog(options.payload_log) if options.payload_log is not None else None
     try:
         from inference.kserve_server import run_server
 
-        plane = DataPlane(ServerMetrics(), log)
+        plane = _plane_class()(ServerMetrics(), log)
         plane.serve(served)
         run_server(options, plane, served, http_socket)
     finally:
@@ -48,15 +52,23 @@ def serve(options: Options) -> None:
             log.close()
 
 
+def _plane_class() -> type[DataPlane]:
+    if tracing.tracer() is not None:
+        from inference.telemetry.predictor import TracedDataPlane
+
+        return TracedDataPlane
+    from inference.dataplane import DataPlane
+
+    return DataPlane
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the predictor; return its exit code."""
     # One thread per worker: a row is too small to share, and idle OpenMP threads spin on the core that answers.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
     try:
+        logs.configure("predictor")
         serve(parse(sys.argv[1:] if argv is None else argv))
     except ArthaflowError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command line's one message

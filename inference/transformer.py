@@ -29,6 +29,7 @@ from components.models.schema import Batch, Schema
 from components.settings import settings
 from inference.arguments import parse, predictor_arguments, run, server_parser
 from inference.feature_request import ENTITY, TIMESTAMP, Keys, read_keys, schema_from_metadata, tensors_from_rows
+from inference.telemetry import tracing
 from inference.upstream import PASSED_ON, Upstream
 from inference.v2 import encode_request, parse_request
 
@@ -148,7 +149,7 @@ class Transformer(hosting.Surrounding):
             return self.upstream.post(body, passed | kept), []
         if self.schema is None:
             raise ModelUnavailable(self._reason, "Send the request again when the server is ready.")
-        with LOOKUP.labels(self.name).time():
+        with LOOKUP.labels(self.name).time(), tracing.span("feature lookup", model=self.name):
             batch, known = self.features.lookup(keys, self.schema)
         new_body, new_headers = rewrite(body if length is None else body[:length], batch)
         return self.upstream.post(new_body, passed | new_headers), known
@@ -222,6 +223,7 @@ def main(arguments: Sequence[str]) -> None:
     predictor_arguments(parser)
     parser.add_argument("--home", type=Path, default=None, help="where the feature store is; default: ARTHAFLOW_HOME")
     options = parse(parser, arguments)
+    tracing.setup("arthaflow-transformer", model=options.model_name)
     upstream = Upstream(
         options.predictor_host,
         options.model_name,
@@ -233,4 +235,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "transformer")

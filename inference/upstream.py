@@ -14,9 +14,10 @@ import numpy.typing as npt
 from components.errors import ArthaflowError, ModelUnavailable
 from components.models.schema import Batch
 from inference.cloudevents import SYNTHETIC
+from inference.telemetry import tracing
 from inference.v2 import decode_response, encode_request
 
-PASSED_ON = ("x-request-id", "x-b3-traceid", "authorization", "ce-id")
+PASSED_ON = ("x-request-id", "x-b3-traceid", "traceparent", "tracestate", "authorization", "ce-id")
 """Request headers that are passed on to the predictor."""
 
 
@@ -105,6 +106,13 @@ class Upstream:
         _raise_for_status(response)
         return decode_response(response.content, response.headers)
 
+    def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> httpx.Response:
+        route = path.replace(self.model, "{model}", 1)
+        with tracing.client_span(method, route, self._client.base_url.host, model=self.model) as span:
+            response = self._client.request(method, path, content=body, headers=headers | tracing.carried())
+            span.answered(response.status_code)
+            return response
+
     def _ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
@@ -113,7 +121,7 @@ class Upstream:
             if attempt:
                 time.sleep(self.backoff_s * 2 ** (attempt - 1))
             try:
-                response = self._client.request(method, path, content=body, headers=dict(headers or {}))
+                response = self._once(method, path, body, dict(headers or {}))
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__}: {error}".rstrip(": ")
                 continue

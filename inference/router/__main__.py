@@ -21,6 +21,7 @@ from inference.router.metrics import RouterMetrics
 from inference.router.quantity import Quantity
 from inference.router.recorder import Recorder
 from inference.router.table import RoutingTable
+from inference.telemetry import logs, tracing
 
 KEEP_ALIVE_S = 75
 """Longer than clients keep idle connections, so that they never meet one that is just being closed."""
@@ -74,6 +75,7 @@ def _server(app: object) -> _Server:
             app,  # type: ignore[arg-type]
             access_log=False,
             log_level="warning",
+            log_config=None,
             lifespan="off",
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=10,
@@ -89,9 +91,12 @@ def _stop(servers: list[_Server]) -> None:
 
 def main() -> int:
     """Run; return the exit status."""
+    args = arguments()
     try:
+        logs.configure("router")
+        tracing.setup("arthaflow-router", model=args.model_name)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(arguments()))
+            runner.run(serve(args))
     except ArthaflowError as error:
         sys.stderr.write(f"{error}\n")
         return 1

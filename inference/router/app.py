@@ -15,6 +15,7 @@ from inference.router.metrics import RouterMetrics
 from inference.router.quantity import Message
 from inference.router.recorder import Exchange, Recorder
 from inference.router.table import RoutingTable
+from inference.telemetry import tracing
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -58,6 +59,7 @@ class Proxy:
     ) -> None:
         self.table, self.recorder, self.metrics = table, recorder, metrics
         self.timeout_s, self.impatience_s, self.patience_s = timeout_s, impatience_s, patience_s
+        self._model = model
         self._infer = f"/v2/models/{model}/infer"
         self._exact = frozenset({"/v2", "/v2/models", "/v1/models", f"/v2/models/{model}", f"/v1/models/{model}"})
         self._below = (f"/v2/models/{model}/", f"/v1/models/{model}:", "/v2/health/")
@@ -68,7 +70,14 @@ class Proxy:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
-            await reply(send, await self._answer(scope, receive))
+            with tracing.server_span(scope, self._template(scope["path"]), model=self._model) as span:
+                response = await self._answer(scope, receive)
+                span.answered(response.status)
+            await reply(send, response)
+
+    def _template(self, path: str) -> str:
+        known = path in self._exact or path.startswith(self._below)
+        return path.replace(self._model, "{model}", 1) if known else "other"
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         path = scope["path"]
@@ -120,7 +129,7 @@ class Proxy:
         response, why = None, ""
         try:
             timeout = self.timeout_s if alone else min(self.impatience_s, self.timeout_s)
-            response = await backend.send(scope["method"], target, scope["headers"], body, timeout)
+            response = await self._send(backend, scope, target, body, timeout)
             response.headers += [(b"x-model-version", backend.version.encode()), (TRACK_HEADER, backend.track.encode())]
             why = f"answered {response.status}"
         except BackendFailed as error:
@@ -129,6 +138,15 @@ class Proxy:
             elapsed = time.perf_counter() - began
             self._record(backend, scope["headers"], body, response, elapsed, attempt, bool(forced))
         return response, why
+
+    async def _send(self, backend: Backend, scope: Scope, target: bytes, body: bytes, timeout: float) -> Response:
+        route = self._template(scope["path"])
+        told = {"model": self._model, "model_version": backend.version, "track": backend.track}
+        with tracing.client_span(scope["method"], route, backend.host, **told) as span:
+            headers = tracing.inject(scope["headers"])
+            response = await backend.send(scope["method"], target, headers, body, timeout)
+            span.answered(response.status)
+            return response
 
     def _record(
         self,

@@ -44,7 +44,7 @@ class Handle:
     def __enter__(self) -> Handle:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         return None
 
 
@@ -83,7 +83,7 @@ class Running(Handle):
         self._token = attach(set_span_in_context(self._span))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         from opentelemetry.context import detach
 
         detach(self._token)
