@@ -16,11 +16,12 @@ import orjson
 
 from components.errors import ArthaflowError
 from inference.gateway.bodies import Bodies, Receive, Scope
+from inference.gateway.calls.deadline import asked_for, within
+from inference.gateway.calls.model_calls import ModelCalls
 from inference.gateway.headers import REQUEST_ID, request_id, to_client, to_model
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.problems import NoSuchRoute, WrongMethod, answer
 from inference.gateway.table import ModelTable
-from inference.gateway.upstreams import Upstreams
 from inference.router.backend import Response
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -91,6 +92,8 @@ class Passage:
         Longest time in which a client sends its body.
     forward_token : bool
         Whether a client's ``Authorization`` goes along to the model.
+    calls : ModelCalls or None
+        The way to the models, which the product API shares; None makes one.
 
     Attributes
     ----------
@@ -107,17 +110,19 @@ class Passage:
         max_held: int = 96 * 2**20,
         body_timeout_s: float = 30.0,
         forward_token: bool = False,
+        calls: ModelCalls | None = None,
     ) -> None:
         self.table, self.metrics = table, metrics
         self.forward_token = forward_token
         self.bodies = Bodies(max_body, max_held, body_timeout_s)
-        self.upstreams = Upstreams(table.entries)
+        self.calls = calls or ModelCalls(table, metrics)
+        self.upstreams = self.calls.upstreams
         self.draining = False
 
     def refresh(self) -> None:
         """Follow the models file."""
         if self.table.refresh():
-            self.upstreams.update(self.table.entries)
+            self.calls.update(self.table.entries)
         self.metrics.valid.set(self.table.valid)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,7 +153,8 @@ class Passage:
         upstream = self.upstreams[target.model]  # before the first await: the models file may change meanwhile
         headers = to_model(scope["headers"], identity, self.forward_token)
         async with self.bodies.read(scope, receive) as body:
-            found = await upstream.ask(scope["method"], target.path, headers, body)
+            with within(asked_for(scope["headers"])):
+                found = await self.calls.ask(upstream, scope["method"], target.path, headers, body)
         return Response(found.status, to_client(found.headers), found.body)
 
     def _count(self, target: Target | None, status: int, seconds: float) -> None:

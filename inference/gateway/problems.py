@@ -73,7 +73,7 @@ class Unanswered(ArthaflowError):
     """
 
     status = 503
-    retry_after_s = 1.0
+    retry_after_s: float | None = 1.0
     stale_ok = True
 
 

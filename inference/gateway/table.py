@@ -56,6 +56,10 @@ class Entry(BaseModel):
         Longest explanation.
     max_in_flight : int
         Requests under way at once; more are refused, so that a slow model fills no more than its own share.
+    explain_max_in_flight : int
+        The same for explanations, which take no place of predictions.
+    detector_url, detector_host : str
+        Where the model's drift detector answers; without it drift is not watched.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,6 +72,9 @@ class Entry(BaseModel):
     explain_host: Host = ""
     explain_timeout_s: float = Field(default=120.0, gt=0, le=3600)
     max_in_flight: int = Field(default=256, gt=0)
+    explain_max_in_flight: int = Field(default=32, gt=0)
+    detector_url: Url | None = None
+    detector_host: Host = ""
 
 
 class _File(BaseModel):
