@@ -64,7 +64,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Yield a connection in one transaction, committed at the end; on SQLite it holds the write lock from the start.
+        """Yield a connection in one transaction, committed at the end; SQLite's holds the write lock from the start.
 
         Raises
         ------

@@ -1,7 +1,9 @@
-"""Write the revision that brings the newest schema to the tables' metadata: ``python -m components.records.migrations.draft``.
+"""Write the revision that brings the newest schema to the tables' metadata.
 
-``draft "what changes"`` writes the next revision, to be read by a person and named in ``HEAD``; ``draft --first`` writes the
-first one anew, which only makes sense before its release.
+Run it as ``python -m components.records.migrations.draft``:
+
+``draft "what changes"`` writes the next revision, to be read by a person and named in ``HEAD``; ``draft --first``
+writes the first one anew, which only makes sense before its release.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -14,7 +14,7 @@ from components.records.tables import types as own
 OWN = "from components.records.tables.types import Address, Decimal, Instant, Json, Name, Prose, Vector"
 
 
-def render(kind: str, item: Any, found: AutogenContext) -> str | bool:
+def render(kind: str, item: Any, found: AutogenContext) -> str | Literal[False]:
     """Write the documents' types as this package names them."""
     if kind != "type":
         return False

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 
 def configuration(connection: Connection | None = None) -> Config:
-    """Return alembic's configuration for a connection that is in a transaction: what fails leaves no half of a schema."""
+    """Return alembic's configuration. The connection is in a transaction: a failure leaves no half of a schema."""
     config = Config()
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
@@ -45,8 +45,8 @@ def upgrade(connection: Connection, name: str, revision: str = "head") -> None:
     known = known_revisions()
     if there and there not in known:
         raise ConfigurationError(
-            f"The schema of {name} is at revision {there}, which this release does not know (its own are {', '.join(known)}).",
-            "Run the release that migrated it, or a newer one.",
+            f"The schema of {name} is at revision {there}, which this release does not know.",
+            f"It knows {', '.join(known)}: run the release that migrated it, or a newer one.",
         )
     command.upgrade(configuration(connection), revision)
 

@@ -56,7 +56,7 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:  # no
     records = Database(database_url)
     with records.write() as connection:
         connection.execute(text("CREATE TABLE outcomes (id INTEGER)"))
-    with pytest.raises(Exception, match="outcomes.* already exists"):
+    with pytest.raises(Exception, match=r"outcomes.* already exists"):
         records.migrate()
     assert tables_of(records) == {"outcomes"}
     records.close()
