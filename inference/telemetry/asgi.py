@@ -1,4 +1,4 @@
-"""ASGI middleware of the servers around a predictor: the request's ids in log lines, and its span where there are traces."""
+"""ASGI middleware of the servers around a predictor: ids in a request's log lines, and its span where there are traces."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
-
-QUIET = ("/metrics", "/v2/health")
-"""What is asked every few seconds for nobody's sake; it gets no span."""
 
 
 class RequestContext:
@@ -32,7 +29,7 @@ class RequestContext:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["path"].startswith(QUIET):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])

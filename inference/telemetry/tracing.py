@@ -23,6 +23,9 @@ Scope = MutableMapping[str, Any]
 Attributes = dict[str, str | int | float | bool]
 
 SWITCHES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ARTHAFLOW_TRACES_FILE")
+QUIET = frozenset({"/healthz", "/ready", "/metrics", "/v2/health/ready", "/v2/health/live"})
+"""Paths that are asked every few seconds for nobody's sake; they get no span."""
+
 PARENT = b"traceparent"
 _CARRIED = (PARENT, b"tracestate")
 _PARENT_FORM = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -40,6 +43,9 @@ class Handle:
 
     def answered(self, status: int) -> None:
         """Say how the request was answered."""
+
+    def route(self, method: str, template: str) -> None:
+        """Name the route, once it has been found."""
 
     def __enter__(self) -> Handle:
         return self
@@ -75,6 +81,11 @@ class Running(Handle):
         self._span.set_attribute("http.response.status_code", status)
         if status >= (500 if self._server else 400):
             fail(self._span, str(status))
+
+    def route(self, method: str, template: str) -> None:
+        """Name the route, once it has been found."""
+        self._span.set_attribute("http.route", template)
+        self._span.update_name(f"{method} {template}")
 
     def __enter__(self) -> Handle:
         from opentelemetry.context import attach
@@ -152,7 +163,7 @@ def server_span(scope: Scope, route: str, **attributes: str) -> Handle:
     attributes
         Further ones; ``model`` becomes ``arthaflow.model``.
     """
-    if _tracer is None:
+    if _tracer is None or scope.get("path") in QUIET:
         return _OFF
     from opentelemetry.trace import SpanKind
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +47,9 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ARTHAFLOW_TRACES_FILE", str(tmp_path / "traces.jsonl"))
-    yield tmp_path / "traces.jsonl"
+    return tmp_path / "traces.jsonl"
 
 
 def grpc_infer(running: Predictor, metadata: list[tuple[str, str]]) -> None:
