@@ -9,18 +9,6 @@ from typing import Any, Literal
 Kind = Literal["ratio", "user_mean", "total"]
 Role = Literal["primary", "secondary", "guardrail"]
 LOWER_WORDS = tuple("error latency loss drawdown churn complaint unsubscribe cost delay mae mse".split())
-    "error",
-    "latency",
-    "loss",
-    "drawdown",
-    "churn",
-    "complaint",
-    "unsubscribe",
-    "cost",
-    "delay",
-    "mae",
-    "mse",
-)
 MARGIN = 0.02
 
 FROM_OUTCOMES: dict[str, str] = {
