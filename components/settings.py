@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     audit_key : SecretStr
         Key of the prediction log's hash chain, so that nobody who can only write to the database can forge it; empty
         likewise.
+    audit_anchors : str
+        A second file for anchors of that chain, on another disk or mount; they always go to ``home/audit`` too.
     explain_python : str
         Python of the optional Alibi environment; empty means ``.venv-explain`` beside the running environment.
     """
@@ -65,6 +67,7 @@ class Settings(BaseSettings):
     redis_url: str = ""
     pepper: SecretStr = SecretStr("")
     audit_key: SecretStr = SecretStr("")
+    audit_anchors: str = ""
     explain_python: str = ""
 
     @property
