@@ -60,6 +60,11 @@ class LocalTarget:
         """The version on the canary track, or empty."""
         return str(self._table().get("canary", {}).get("version", ""))
 
+    @property
+    def canary_percent(self) -> int:
+        """Share of the traffic that the canary gets; 0 without one."""
+        return int(self._table().get("canary", {}).get("weight", 0))
+
     def deploy_canary(self, version: str, artifact: str) -> None:
         """Start a predictor and make it known to the router, with no traffic."""
         canary = self.serving.deploy(self.model, version, Path(artifact))
