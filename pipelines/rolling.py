@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigurationError
+from components.records.rollouts import following
 from components.registry.versions import PRODUCTION, Registry
 from components.rollout.engine import Decision, RolloutResult, drive, run_rollout
 from components.rollout.history import History
@@ -53,7 +54,7 @@ def roll_out(
         artifact=str(registry.resolve(name, number)),
         history=history,
         on_promote=lambda promoted: registry.set_alias(name, PRODUCTION, promoted),
-        on_event=tell,
+        on_event=following(name, "local", history.path.stem, tell),
     )
     if result.outcome == "rolled_back":
         registry.reject(name, number, result.reason)
@@ -99,6 +100,7 @@ def roll_out_on_cluster(
         on_promote=lambda promoted: registry.set_alias(spec.name, PRODUCTION, promoted),
         on_event=tell,
     )
+    driver.rollout.on_event = following(spec.name, site.namespace, driver.history.key, tell)
     try:
         result = drive(driver.rollout)
     finally:
@@ -133,6 +135,7 @@ def abort_on_cluster(site: Site, *, tell: Callable[[dict[str, Any]], None] | Non
             "the other one out.",
         )
     driver = take_over(site, "", "", state.plan or RolloutPlan(), on_event=tell, force=True)
+    driver.rollout.on_event = following(site.model, site.namespace, driver.history.key, tell)
     try:
         result = driver.rollout.conclude(Decision("rollback", "Taken back by `arthaflow rollout abort`."))
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from components.errors import ArthaflowError
 from components.models.spec import ModelSpec
+from components.records.rollouts import record_start
 from components.rollout.targets.local import LocalTarget
 from inference.local import Endpoint, LocalServing
 from inference.local.gateway import publish, start_gateway, start_jobs
@@ -66,6 +67,7 @@ class Stack:
     def begin(self, version: str, artifact: Path, *, port: int = 0, only: tuple[str, ...] = SURROUNDINGS) -> Endpoint:
         """Start predictor and router, and begin to start the surroundings; :meth:`wait` waits for them."""
         router = self.target.begin(version, str(artifact), http_port=port)
+        record_start(self.spec.name, version)
         self._launch(artifact, router, only)
         return router
 

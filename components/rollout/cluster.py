@@ -184,8 +184,8 @@ def _assemble(
         note=note,
     )
     history = KeptHistory(site.archive or open_archive(), key, note)
-    driver = run_id or lease.holder
-    return Rollout(target, plan, version, artifact, history, memory, clock, judge, on_promote, on_event, driver)
+    driver, place = run_id or lease.holder, site.namespace
+    return Rollout(target, plan, version, artifact, history, memory, clock, judge, on_promote, on_event, driver, place)
 
 
 def lease_of(site: Site, run_id: str) -> Lease:

@@ -70,7 +70,10 @@ DECIDED: dict[str, Action] = {"promoting": "advance", "rolling_back": "rollback"
 
 @dataclass
 class Rollout:
-    """One rollout of one version; see :func:`components.rollout.engine.run_rollout` for the parameters."""
+    """One rollout of one version; see :func:`components.rollout.engine.run_rollout` for the parameters.
+
+    ``environment`` is the namespace on a cluster; the history keeps it.
+    """
 
     target: RolloutTarget
     plan: RolloutPlan
@@ -83,6 +86,7 @@ class Rollout:
     on_promote: Callable[[str], None] | None = None
     on_event: Callable[[dict[str, Any]], None] | None = None
     run_id: str = ""
+    environment: str = ""
 
     def prepare(self) -> Decision:
         """Begin, or take up what was begun; start the canary and wait until it is ready.
@@ -187,6 +191,10 @@ class Rollout:
         if self.on_event is not None:
             self.on_event(record)
 
+    def _tell_started(self, stable: str) -> None:
+        where = {"environment": self.environment} if self.environment else {}
+        self.tell("started", model=self.target.model, stable_version=stable, plan=self.plan.to_dict(), **where)
+
     def _begin(self, state: RolloutState) -> RolloutState:
         if self.version == state.stable:
             raise ConfigurationError(
@@ -206,7 +214,7 @@ class Rollout:
             )
 
         begun = self.memory.update(begin)
-        self.tell("started", model=self.target.model, stable_version=begun.stable, plan=self.plan.to_dict())
+        self._tell_started(begun.stable)
         return begun
 
     def _resume(self, state: RolloutState) -> RolloutState:
@@ -219,7 +227,7 @@ class Rollout:
         again = state.phase == "held" and state.run_id != self.run_id
         self.plan, self.artifact = state.plan or self.plan, state.canary_artifact or self.artifact
         if not any(e["event"] == "started" for e in self.history.events):  # its process died between record and event
-            self.tell("started", model=self.target.model, stable_version=state.stable, plan=self.plan.to_dict())
+            self._tell_started(state.stable)
         self.tell("resumed", step=state.percent, reason=f"it was {_words(state)}")
         if again:  # who starts a held rollout again asks for another look at the same share
             self._move(lambda s: replace(s, phase="step", began=0.0))

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from components.catalog import get_spec
 from components.errors import ArthaflowError, ConfigurationError, UnknownModel
+from components.records.rollouts import following
 from components.rollout.cluster import Driver, Mode, Site, lease_of, take_over
 from components.rollout.course import Decision, RolloutResult
 from components.rollout.interruption import Interrupted
@@ -165,6 +166,7 @@ def finish(asked: Asked, run_id: str, state: str, message: str) -> str:
         lease_of(site, run_id).release()
         return f"{title}Held at {found.percent} %: {found.reason}\n"
     driver = take_over(site, "", "", found.plan or asked.plan(), run_id=run_id, **_hooks(asked.model))
+    _recorded(driver, asked)
     decision = driver.rollout.attach()
     if decision.action != "advance" or found.canary:
         action: Literal["hold", "rollback"] = "hold" if asked.on_inconclusive == "hold" else "rollback"
@@ -219,7 +221,15 @@ def _attached(request: str, run_id: str) -> Driver:
 
 
 def _drive(asked: Asked, run_id: str, plan: RolloutPlan) -> Driver:
-    return take_over(asked.site(), asked.version, asked.artifact, plan, run_id=run_id, **_hooks(asked.model))
+    driver = take_over(asked.site(), asked.version, asked.artifact, plan, run_id=run_id, **_hooks(asked.model))
+    _recorded(driver, asked)
+    return driver
+
+
+def _recorded(driver: Driver, asked: Asked) -> None:
+    """Let the deployments of this rollout stand in the product's records too."""
+    rollout = driver.rollout
+    rollout.on_event = following(asked.model, asked.namespace, driver.history.key, rollout.on_event)
 
 
 class _Hooks(TypedDict):

@@ -7,7 +7,23 @@ import sys
 import typer
 
 from components.errors import ArthaflowError
-from pipelines.cli import console, demo, drift, explain, graph, models, predict, rollout, serve, submit, tune, values
+from pipelines.cli import (
+    console,
+    demo,
+    drift,
+    explain,
+    graph,
+    jobs,
+    models,
+    predict,
+    records,
+    rollout,
+    serve,
+    submit,
+    token,
+    tune,
+    values,
+)
 
 app = typer.Typer(
     name="arthaflow",
@@ -29,6 +45,9 @@ app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("drift")(drift.drift)
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(token.app, name="token")
+app.add_typer(records.app, name="records")
 app.command("demo")(demo.demo)
 
 

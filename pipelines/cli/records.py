@@ -1,0 +1,124 @@
+"""``arthaflow records``: the product's records: their schema, what they mirror, and which version served when."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from components.errors import InvalidRequest
+from pipelines.cli.console import out
+
+app = typer.Typer(
+    help="The product's records: models, predictions, outcomes, experiments, jobs and deployments, in SQLite or PostgreSQL "
+    "(ARTHAFLOW_DATABASE_URL).\n\nExample: [bold]arthaflow records status[/bold]",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema to this release's; safe when several processes do it at once.
+
+    Example: [bold]ARTHAFLOW_DATABASE_URL=postgresql+psycopg://arthaflow@db/arthaflow arthaflow records migrate[/bold]
+    """
+    from components.records.database import open_database
+
+    database = open_database()
+    out.print(f"{database.name} is at revision {database.revision()}.")
+
+
+@app.command()
+def status() -> None:
+    """Tell where the records are, at which revision, and how many rows each table has.
+
+    Example: [bold]arthaflow records status[/bold]
+    """
+    from sqlalchemy import func, select
+
+    from components.records.database import Database
+    from components.records.migrations import HEAD
+    from components.records.tables import metadata
+    from components.settings import settings
+
+    database = Database(settings().records_uri)
+    there = database.revision()
+    out.print(f"{database.name} is at revision {there or '-'}; this release's is {HEAD}.")
+    if there != HEAD:
+        out.print("Run [bold]arthaflow records migrate[/bold].")
+        raise typer.Exit(1)
+    table = Table()
+    table.add_column("table")
+    table.add_column("rows", justify="right")
+    with database.read() as connection:
+        for name, rows in sorted(metadata.tables.items()):
+            table.add_row(name, str(connection.execute(select(func.count()).select_from(rows)).scalar()))
+    out.print(table)
+
+
+@app.command()
+def sync() -> None:
+    """Mirror MLflow's versions, and record the deployments of rollouts that could not do so themselves.
+
+    Example: [bold]arthaflow records sync[/bold]
+    """
+    from components.records.database import open_database
+    from components.records.mirror import sync_models
+    from components.records.rollouts import sync_histories
+
+    database = open_database()
+    news = sync_histories(database)
+    versions = sync_models(database)
+    out.print(f"{versions} versions mirrored, {news} deployments recorded that were not yet.")
+
+
+@app.command()
+def served(
+    model: Annotated[str, typer.Argument(help="Name in the catalogue.")],
+    on: Annotated[str, typer.Option(help="A date (the whole day, UTC) or a moment, ISO 8601; today when empty.")] = "",
+) -> None:
+    """Tell which versions of a model served on a day, and why.
+
+    Example: [bold]arthaflow records served price_forecast --on 2026-11-21[/bold]
+    """
+    from components.records.database import open_database
+    from components.records.deployments import served_on
+
+    found = served_on(open_database(), model, parse_when(on))
+    if not found:
+        out.print(f"Nothing says that {model} served then.")
+    for version in found:
+        what = f"[bold]version {version.version}[/bold] {version.environment} {version.track}".rstrip()
+        spell = f"{_clock(version.since)} to {_clock(version.until)}" if version.track else "not deployed by any record"
+        out.print(f"{what}: {spell}; {version.predictions} predictions that day", end="")
+        out.print(f", {_clock(version.first_at)} to {_clock(version.last_at)}" if version.predictions else "")
+        for name, words in (
+            ("by", version.actor),
+            ("because", version.reason),
+            ("ended", version.end_reason),
+            ("gate", version.gate),
+        ):
+            if words:
+                out.print(f"  {name}: {words}")
+
+
+def parse_when(text: str) -> date | datetime:
+    """Return a date or a moment.
+
+    Raises
+    ------
+    InvalidRequest
+        If the text is neither.
+    """
+    try:
+        if not text:
+            return datetime.now(UTC).date()
+        return date.fromisoformat(text) if len(text) == len("2026-11-21") else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{text!r} is no date.", "Write 2026-11-21, or 2026-11-21T12:00:00Z.") from error
+
+
+def _clock(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at else "-"
