@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from prometheus_client import CollectorRegistry, Counter
-
 from components.errors import ConfigurationError
 from components.records.pseudonym import pseudonym
-from components.settings import Settings
+from components.settings import Settings, settings
 from inference.gateway.caller import ROLES, Caller, Forbidden
 from inference.gateway.config import GatewaySettings
 from inference.gateway.identity import networks
@@ -23,12 +21,15 @@ from inference.gateway.identity.fetching import FetchFailed, origin
 from inference.gateway.identity.internal_callers import InternalCallers, internal_keys
 from inference.gateway.identity.jwks import KeySet
 from inference.gateway.identity.local_issuer import LocalIssuer
+from inference.gateway.identity.networks import client_address, truncated
 from inference.gateway.identity.nonces import Nonces
 from inference.gateway.identity.refusals import Unauthorized
 from inference.gateway.identity.roles import caller_of_claims
 from inference.gateway.identity.routes import is_admin, is_public
 from inference.gateway.identity.seen import SeenTokens
 from inference.gateway.identity.tokens import TokenVerifier
+
+__all__ = ["DoorKeeper", "client_address", "is_public", "truncated"]
 
 LOCAL_REFRESH_S = 2.0
 """The embedded issuer's key set is a file: it is read often, so that a rotation holds at once."""
@@ -43,24 +44,19 @@ class DoorKeeper:
     home : Path
         Where the embedded issuer keeps its keys.
     redis_url : str
-        Where the replicas share the nonces of signed requests; empty: each has its own.
-    registry : CollectorRegistry, optional
-        Where refusals are counted.
+        Where the replicas share the nonces of signed requests; empty: each has its own; None: as this process's
+        settings say.
     """
 
-    def __init__(
-        self, config: GatewaySettings, home: Path, redis_url: str = "", registry: CollectorRegistry | None = None
-    ) -> None:
+    def __init__(self, config: GatewaySettings, home: Path, redis_url: str | None = None) -> None:
         self.config = config
         self.admins = networks.networks(config.admin_networks, "admin_networks")
         self.proxies = networks.networks(config.trusted_proxies, "trusted_proxies")
         self.failures = Failures()
         self.seen = SeenTokens()
-        counted = {"labelnames": ("reason",), "registry": registry or CollectorRegistry()}
-        self.refused = Counter("arthaflow_gateway_refused_callers", "Failed authentications.", **counted)
         kept = Settings(home=home)
         self._pseudonym = lru_cache(maxsize=8192)(lambda subject: pseudonym(subject, "caller", kept))
-        self._nonces = Nonces(redis_url)
+        self._nonces = Nonces(settings().redis_url if redis_url is None else redis_url)
         keys = internal_keys(config.internal_keys.get_secret_value())
         self._internal = InternalCallers(keys, config.leeway_s, self._nonces, self._pseudonym)
         self._local = LocalIssuer(home, config.issuer, config.audience) if config.auth == "local" else None
@@ -129,9 +125,8 @@ class DoorKeeper:
             address = networks.share(self.client(scope))
             self.failures.check(address)
             return await self._known(scope, brought, body)
-        except Unauthorized as error:
+        except Unauthorized:
             self.failures.note(address or networks.share(self.client(scope)))
-            self.refused.labels(error.reason).inc()
             raise
 
     async def _known(self, scope: Mapping[str, Any], brought: Credentials, body: bytes | None) -> Caller:

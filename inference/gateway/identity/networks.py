@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from inference.gateway.config import GatewaySettings
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -82,6 +85,26 @@ def client_of(scope: Mapping[str, Any], trusted: Sequence[Network]) -> str:
     return str(nearest)
 
 
+def client_address(scope: Mapping[str, Any], config: GatewaySettings) -> str:
+    """Return the address that a request comes from, with the settings' trusted proxies; see :func:`client_of`."""
+    return client_of(scope, _cached(config.trusted_proxies, "trusted_proxies"))
+
+
+def truncated(client: str) -> str:
+    """Return an address as the access log may hold it: the /24 of IPv4, the /48 of IPv6, nothing of anything else.
+
+    Examples
+    --------
+    >>> truncated("192.0.2.77"), truncated("2001:db8:1:2::5"), truncated("")
+    ('192.0.2.0', '2001:db8:1::', '')
+    """
+    address = parse(client)
+    if address is None:
+        return ""
+    drop = 8 if isinstance(address, IPv4Address) else 80
+    return str(type(address)(int(address) >> drop << drop))
+
+
 def share(client: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 that an IPv6 client picks its addresses from.
 
@@ -111,6 +134,11 @@ def _bare(hop: str) -> str:
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
+@lru_cache(maxsize=16)
+def _cached(text: str, setting: str) -> tuple[Network, ...]:
+    return networks(text, setting)
 
 
 @lru_cache(maxsize=8192)

@@ -33,9 +33,11 @@ class Nonces:
         self._warned = False
         if redis_url:
             from redis.asyncio import Redis
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
 
             self._redis = Redis.from_url(
-                redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=None
+                redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
             )
 
     async def first_use(self, keyid: str, nonce: str, life_s: float) -> bool:
