@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -42,6 +43,13 @@ class _Lease:
     reset_at: float
 
 
+class _Turn:
+    """Requests of one caller that wait for Redis."""
+
+    def __init__(self) -> None:
+        self.lock, self.waiting = asyncio.Lock(), 0
+
+
 class RateLimiter:
     """Counts each caller's requests of the last hour.
 
@@ -77,7 +85,7 @@ class RateLimiter:
         self._here = SlidingWindow()
         self._shared = SharedWindow(redis_url, DIVISOR) if redis_url else None
         self._leases: OrderedDict[str, _Lease] = OrderedDict()
-        self._asking: set[str] = set()
+        self._turns: dict[str, _Turn] = {}
         self._punished: OrderedDict[str, float] = OrderedDict()
         self._clock = clock
         self._away_until = float("-inf")
@@ -108,13 +116,11 @@ class RateLimiter:
         key = _key(caller, client)
         now = self._clock()
         if self._shared is not None:
-            leased = self._from_lease(key, caller, now)
-            if leased is not None:
-                return leased
-            if now >= self._away_until:
-                grant = await self._from_redis(self._shared, key, limit, now)
-                if grant is not None:
-                    return self._settle(key, caller, grant, now)
+            allowance = self._from_lease(key, caller, now)
+            if allowance is None and now >= self._away_until:
+                allowance = await self._in_turn(self._shared, key, caller, limit)
+            if allowance is not None:
+                return allowance
         grant = self._here.take(key, self._lowered(key, limit, now), 1, now)
         return _answer(caller, grant.given, grant.limit, grant.remaining, grant.reset_s)
 
@@ -154,19 +160,31 @@ class RateLimiter:
         lease.left -= 1
         return Allowance(lease.limit, lease.remaining + lease.left, lease.reset_at - now)
 
-    async def _from_redis(self, shared: SharedWindow, key: str, limit: int, now: float) -> Grant | None:
-        """Ask Redis; while one question about a key is under way, others of it fetch one permit each."""
+    async def _in_turn(self, shared: SharedWindow, key: str, caller: Caller, limit: int) -> Allowance | None:
+        """Ask Redis, one question about a key at a time: who waits meanwhile is served by the next one together."""
+        turn = self._turns.setdefault(key, _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                now = self._clock()
+                allowance = self._from_lease(key, caller, now)
+                if allowance is not None or now < self._away_until:
+                    return allowance
+                grant = await self._from_redis(shared, key, limit, max(turn.waiting, limit // LEASED_PART), now)
+                return None if grant is None else self._settle(key, caller, grant, now)
+        finally:
+            turn.waiting -= 1
+            if not turn.waiting:
+                self._turns.pop(key, None)
+
+    async def _from_redis(self, shared: SharedWindow, key: str, limit: int, wanted: int, now: float) -> Grant | None:
         from redis.exceptions import RedisError
 
-        wanted = 1 if key in self._asking else max(1, limit // LEASED_PART)
-        self._asking.add(key)
         try:
             grant = await shared.take(key, limit, wanted)
         except (RedisError, OSError, TimeoutError) as error:
             self._missed(error)
             return None
-        finally:
-            self._asking.discard(key)
         if self._warned:
             logger.warning("Redis answers again: rate limits hold across replicas.")
             self._warned = False

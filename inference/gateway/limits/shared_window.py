@@ -8,6 +8,7 @@ from typing import Any
 from inference.gateway.limits.sliding_window import BUCKETS, WIDTH_S, Grant
 
 TIMEOUT_S = 0.2
+CONNECTIONS = 16
 PREFIX = "arthaflow:rate"
 
 TAKE = """
@@ -51,13 +52,19 @@ class SharedWindow:
     """
 
     def __init__(self, url: str, divisor: int) -> None:
-        from redis.asyncio import Redis
+        from redis.asyncio import BlockingConnectionPool, Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        self._redis: Any = Redis.from_url(
-            url, retry=Retry(NoBackoff(), 0), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=2 * TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
         )
+        self._redis: Any = Redis.from_pool(pool)
         self._take = self._redis.register_script(TAKE)
         self._divisor = divisor
 
