@@ -2,23 +2,25 @@
 
 ``POST /v1/models/{name}:explain`` is the route that KServe sends to an explainer (V2 has none);
 ``/v2/models/{name}/explain`` does the same on the explainer's own host. Both take ``{"instances": [...]}`` or a V2 body
-``{"inputs": [...]}``, and ``{"parameters": {"kind": ..., "output": "price.1_day", "relative_to": "close"}}``.
+``{"inputs": [...]}``, and ``{"parameters": {"kind": ..., "output": "price.1_day", "relative_to": "close"}}`` with the
+kind's own options beside them. Kinds that explain the whole model take no instances; their answers are kept for each
+version, and a request that comes before one is done is answered 503 with Retry-After.
 
 Run it with ``python -m inference.explainer --artifact DIR --model_name N --predictor_host H:P --http_port P``; under
-``.venv-explain`` it explains with Alibi, elsewhere with our own permutation method.
+``.venv-explain`` it explains with Alibi too, elsewhere with our own methods alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from threading import Event, Lock, Thread
-from time import perf_counter
+from time import monotonic
 from typing import Any
 
-import numpy as np
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -27,31 +29,21 @@ from prometheus_client import Counter, Histogram
 import inference.hosting as hosting
 from components.catalog import get_spec
 from components.data.dataset import Dataset
-from components.errors import ArthaflowError, InvalidRequest
-from components.models.spec import ModelSpec
+from components.errors import ArthaflowError
+from components.models.spec import ExplainerSpec, ModelSpec
 from components.registry.artifact import Artifact, read_artifact
 from inference.arguments import parse, predictor_arguments, run, server_parser
-from inference.binding import Binder
-from inference.explain.kinds import METHODS, available, pick
+from inference.explain.kinds import METHODS, pick
 from inference.explain.packing import Packing
 from inference.explain.problem import Problem, find_target
+from inference.explain.question import Question, QuestionReader
+from inference.explain.served import ServedModel, Watch, watching
+from inference.explain.whole_model import WholeModelAnswers
 from inference.telemetry import tracing
 from inference.upstream import Upstream
-from inference.v2 import parse_request
 
-MAX_INSTANCES = 16
 SECONDS = Histogram("arthaflow_explain_seconds", "Time of one explanation", ["model", "kind"])
 ERRORS = Counter("arthaflow_explain_errors_total", "Refused or failed explain requests", ["model", "status"])
-
-
-@dataclass(frozen=True)
-class Question:
-    """A decoded explain request."""
-
-    rows: np.ndarray[Any, Any]
-    kind: str
-    output: str = ""
-    relative_to: str = ""
 
 
 def build_problem(artifact: Artifact, spec: ModelSpec, upstream: Upstream, budget_rows: int) -> Problem:
@@ -62,12 +54,13 @@ def build_problem(artifact: Artifact, spec: ModelSpec, upstream: Upstream, budge
     return Problem(
         packing=packing,
         background=packing.pack(background.inputs),
-        predict=lambda batch, output: upstream.infer(batch, (output,))[0],
+        predict=ServedModel(upstream),
         target=target,
         seed=spec.explainer.seed,
         budget_rows=budget_rows,
         task=spec.task,
         outputs=artifact.output_schema,
+        model_directory=artifact.directory / "model",
     )
 
 
@@ -82,13 +75,29 @@ class Explainer(hosting.Surrounding):
         What is explained.
     kind : str
         Method when a request names none.
+    spec : ExplainerSpec
+        The model's declaration.
+    wait_s : float
+        How long a request waits for an explanation of the whole model, seconds.
+    timeout_s : float
+        How long such an explanation may take, seconds.
     """
 
-    def __init__(self, name: str, problem: Problem, kind: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        problem: Problem,
+        kind: str,
+        spec: ExplainerSpec | None = None,
+        wait_s: float = 20.0,
+        timeout_s: float = 600.0,
+    ) -> None:
         super().__init__(name)
         self.problem = problem
         self.kind = kind
-        self.binder = Binder(problem.packing.schema)
+        self.timeout_s = timeout_s
+        self.reader = QuestionReader(problem, kind, spec or ExplainerSpec())
+        self.kept = WholeModelAnswers(wait_s)
         self._reason = "warming up: no explanation has been computed yet"
         self._turn = Lock()
         self._stop = Event()
@@ -109,74 +118,62 @@ class Explainer(hosting.Surrounding):
         Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def finish(self) -> None:
-        """Stop warming up."""
+        """Stop warming up, and what is under way."""
         self._stop.set()
+        self.kept.close()
 
     def answer(self, question: Question) -> dict[str, Any]:
         """Explain every row of a question."""
         problem = self.problem.asked(question.output, question.relative_to)
-        explanations = []
+        kind, explanations = METHODS[question.kind], []
         for row in question.rows:
-            step = tracing.span("explain", model=self.name, explain_kind=question.kind)
-            with self._turn, SECONDS.labels(self.name, question.kind).time(), step:
-                start = perf_counter()
+            with self._turn, self._timed(question) as watch:
                 problem.calls = 0
-                explanation = METHODS[question.kind](problem, row)
-                explanations.append({**explanation, "seconds": round(perf_counter() - start, 3)})
+                explanation = kind(problem, row, question.options)
+                explanations.append({**explanation, **_facts(watch)})
         return {"model_name": self.name, "explanations": explanations}
 
-    def read(self, body: bytes, header_length: int | None = None) -> Question:
-        """Decode the body of an explain request.
+    async def answer_of_the_model(self, question: Question) -> dict[str, Any]:
+        """Explain the whole model, or return what was computed for this version before.
 
         Raises
         ------
-        InvalidRequest
-            With the path of what does not fit.
+        StillComputing
+            If it takes longer than a request waits.
         """
-        if header_length is not None:
-            return self._read_v2(body, header_length, {})
-        try:
-            raw = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise InvalidRequest(f"malformed JSON: {error}", "Send one JSON object.", path="body") from error
-        if not isinstance(raw, dict):
-            raise InvalidRequest("the body is not a JSON object", 'Send {"instances": [...]}.', path="body")
-        parameters = raw.get("parameters") or {}
-        if not isinstance(parameters, dict):
-            raise InvalidRequest("not an object", 'Send {"kind": ...}.', path="parameters")
-        if "inputs" in raw:
-            return self._read_v2(body, None, parameters)
-        instances = raw.get("instances")
-        if not isinstance(instances, list) or not instances:
-            raise InvalidRequest("a non-empty list is required", 'Send {"instances": [...]}.', path="instances")
-        schema = self.problem.packing.schema
-        batches = [self.problem.packing.read_instance(v, f"instances[{i}]") for i, v in enumerate(instances)]
-        return self._question({n: np.concatenate([b[n] for b in batches]) for n in schema.names}, parameters)
+        problem = self.problem.asked(question.output, question.relative_to)
 
-    def _read_v2(self, body: bytes, header_length: int | None, parameters: Mapping[str, Any]) -> Question:
-        batch, _ = self.binder.bind(parse_request(body, header_length))
-        return self._question(batch, parameters)
+        def compute() -> dict[str, Any]:
+            with self._timed(question) as watch:
+                explanation = METHODS[question.kind](problem, None, question.options)
+                return {**explanation, **_facts(watch)}
 
-    def _question(self, batch: Mapping[str, np.ndarray[Any, Any]], parameters: Mapping[str, Any]) -> Question:
-        packing = self.problem.packing
-        packing.schema.validate(batch)
-        rows = packing.pack(batch)
-        if not 0 < len(rows) <= MAX_INSTANCES:
-            raise InvalidRequest(f"{len(rows)} instances", f"Send 1 to {MAX_INSTANCES} per request.", path="instances")
-        kind = str(parameters.get("kind") or self.kind)
-        if kind not in METHODS or not available(kind):
-            here = ", ".join(k for k in METHODS if available(k))
-            raise InvalidRequest(f"{kind!r} cannot run on this server", f"Use one of {here}.", path="parameters.kind")
-        question = Question(rows, kind, str(parameters.get("output") or ""), str(parameters.get("relative_to") or ""))
-        self.problem.asked(question.output, question.relative_to)
-        return question
+        version = await asyncio.to_thread(self._version)
+        key = (version, question.kind, question.output, question.relative_to, question.options.model_dump_json())
+        explanation, cached = await self.kept.get(key, question.kind, compute)
+        return {"model_name": self.name, "explanations": [{**explanation, "cached": cached}]}
+
+    @contextmanager
+    def _timed(self, question: Question) -> Iterator[Watch]:
+        limit = self.timeout_s if question.whole_model else inf
+        with SECONDS.labels(self.name, question.kind).time(), watching(Watch(limit, self._stop)) as watch:
+            yield watch
+
+    def _version(self) -> str:
+        """Return the version that answers now."""
+        with watching(Watch(stop=self._stop)) as watch:
+            self.problem.asked("", "")(self.problem.background[:1])
+        return watch.version
 
     async def _handle(self, name: str, request: Request) -> Response:
         try:
             self.check_name(name)
             length = request.headers.get("inference-header-content-length")
-            question = self.read(await request.body(), int(length) if length and length.isdigit() else None)
-            answer = await asyncio.to_thread(self.answer, question)
+            question = self.reader.read(await request.body(), int(length) if length and length.isdigit() else None)
+            if question.whole_model:
+                answer = await self.answer_of_the_model(question)
+            else:
+                answer = await asyncio.to_thread(self.answer, question)
             return Response(orjson.dumps(answer), media_type="application/json")
         except ArthaflowError as error:
             ERRORS.labels(self.name, error.status).inc()
@@ -194,12 +191,18 @@ class Explainer(hosting.Surrounding):
                 return
 
 
+def _facts(watch: Watch) -> dict[str, Any]:
+    return {"model_version": watch.version, "seconds": round(monotonic() - watch.began, 3)}
+
+
 def main(arguments: Sequence[str]) -> None:
     """Serve an artifact's explainer."""
     parser = server_parser(__doc__.split("\n")[0])
     predictor_arguments(parser)
     parser.add_argument("--artifact", type=Path, required=True, help="directory of the model's artifact")
     parser.add_argument("--kind", default="", help=f"{', '.join(METHODS)}; default: the spec's first that can run here")
+    parser.add_argument("--wait_seconds", type=float, default=20.0, help="wait for an explanation of the whole model")
+    parser.add_argument("--whole_model_seconds", type=float, default=600.0, help="longest such explanation")
     parser.add_argument("--budget_rows", type=int, default=8192, help="model rows that one explanation may cost")
     options = parse(parser, arguments)
     tracing.setup("arthaflow-explainer", model=options.model_name)
@@ -212,9 +215,15 @@ def main(arguments: Sequence[str]) -> None:
         options.predictor_request_retries,
     )
     problem = build_problem(artifact, spec, upstream, options.budget_rows)
-    hosting.serve(
-        Explainer(options.model_name, problem, pick(spec.explainer, options.kind)), options.host, options.http_port
+    explainer = Explainer(
+        options.model_name,
+        problem,
+        pick(spec.explainer, options.kind),
+        spec.explainer,
+        options.wait_seconds,
+        options.whole_model_seconds,
     )
+    hosting.serve(explainer, options.host, options.http_port)
 
 
 if __name__ == "__main__":

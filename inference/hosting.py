@@ -107,7 +107,8 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     """Turn an :class:`ArthaflowError` into its HTTP answer."""
     assert isinstance(error, ArthaflowError)
     body = {"error": error.problem, "path": getattr(error, "path", ""), "remedy": error.remedy}
-    return JSONResponse({k: v for k, v in body.items() if v}, status_code=error.status)
+    headers = {"retry-after": str(max(1, round(error.retry_after_s)))} if error.retry_after_s is not None else None
+    return JSONResponse({k: v for k, v in body.items() if v}, status_code=error.status, headers=headers)
 
 
 def _common_routes(model: Surrounding) -> APIRouter:

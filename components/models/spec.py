@@ -47,7 +47,15 @@ class ExplainerSpec:
     select the explained number; the explanation attributes its difference from the background mean.
     """
 
-    kinds: tuple[str, ...] = ("kernel_shap", "anchor_tabular", "permutation_shap")
+    kinds: tuple[str, ...] = (
+        "kernel_shap",
+        "anchor_tabular",
+        "permutation_shap",
+        "lime_tabular",
+        "counterfactual",
+        "global_importance",
+        "surrogate_tree",
+    )
     output: str = ""
     column: str = ""
     background_rows: int = 64

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.explain.packing import FloatArray, Group
+from inference.explain.packing import FloatArray
 from inference.explain.problem import Problem
 
 TOLERANCE = 1e-3
@@ -22,6 +22,7 @@ def attribution_answer(
     attributions: FloatArray,
     details: dict[str, Any],
     standard_errors: FloatArray | None = None,
+    unit: str | None = None,
 ) -> dict[str, Any]:
     """Return an additive explanation, largest attribution first.
 
@@ -39,8 +40,10 @@ def attribution_answer(
         In the output's unit.
     details : dict
         JSON-ready facts about the run: samples, library, seed.
+    unit : str or None
+        Of prediction and attributions, where it is not the output's.
     """
-    groups, unit = problem.packing.groups, problem.target.unit
+    groups, unit = problem.packing.groups, problem.target.unit if unit is None else unit
     entries = []
     for j in np.argsort(-np.abs(attributions), kind="stable"):
         group = groups[int(j)]
@@ -63,18 +66,16 @@ def attribution_answer(
         "prediction": prediction,
         "attributions": entries,
         "additivity": {"gap": gap, "tolerance": TOLERANCE * scale, "holds": bool(abs(gap) <= TOLERANCE * scale)},
-        "why": _why(problem, base_value, prediction, entries, groups),
+        "why": _why(problem.target.name, unit, base_value, prediction, entries),
         **details,
     }
 
 
-def _why(
-    problem: Problem, base: float, prediction: float, entries: list[dict[str, Any]], groups: tuple[Group, ...]
-) -> str:
+def _why(name: str, unit: str, base: float, prediction: float, entries: list[dict[str, Any]]) -> str:
     total = prediction - base
-    unit = f" {problem.target.unit}" if problem.target.unit else ""
+    unit = f" {unit}" if unit else ""
     parts = [f"{e['feature']}{_value(e)} {e['attribution']:+.4g}" for e in entries[:3] if e["attribution"] != 0.0]
-    head = f"{problem.target.name} is {prediction:.6g}{unit}, {abs(total):.4g} {'above' if total >= 0 else 'below'} "
+    head = f"{name} is {prediction:.6g}{unit}, {abs(total):.4g} {'above' if total >= 0 else 'below'} "
     if not parts:
         return head + f"the usual {base:.6g}; no input moved it."
     return head + f"the usual {base:.6g}, mostly because of {_join(parts)}."

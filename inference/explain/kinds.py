@@ -3,31 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from components.errors import ConfigurationError
 from components.models.spec import ExplainerSpec
 from inference.explain.anchor_tabular import anchor_tabular
+from inference.explain.counterfactual import CounterfactualOptions, counterfactual
+from inference.explain.global_importance import ImportanceOptions, global_importance
 from inference.explain.kernel_shap import kernel_shap
+from inference.explain.lime_tabular import LimeOptions, lime_tabular
+from inference.explain.options import Options
 from inference.explain.packing import FloatArray
 from inference.explain.permutation_shap import permutation_shap
 from inference.explain.problem import Problem
+from inference.explain.surrogate_tree import TreeOptions, surrogate_tree
+from inference.explain.tree_shap import tree_shap
 
-Method = Callable[[Problem, FloatArray], dict[str, Any]]
 
-METHODS: dict[str, Method] = {
-    "kernel_shap": kernel_shap,
-    "anchor_tabular": anchor_tabular,
-    "permutation_shap": permutation_shap,
+@dataclass(frozen=True)
+class Kind:
+    """One way to explain.
+
+    Attributes
+    ----------
+    explain : callable
+        Problem, packed row and options to an explanation; of the whole model, problem and options.
+    options : type
+        Options that a request may give.
+    library : str
+        What it needs beyond numpy; empty for nothing.
+    whole_model : bool
+        Explains the model, not one of its answers: takes no instance, costs seconds, and is kept.
+    """
+
+    explain: Callable[..., dict[str, Any]]
+    options: type[Options] = Options
+    library: str = ""
+    whole_model: bool = False
+
+    def __call__(self, problem: Problem, row: FloatArray | None, options: Options) -> dict[str, Any]:
+        """Explain one packed row of shape (width,), or the whole model."""
+        given: tuple[Any, ...] = (problem,) if self.whole_model else (problem, row)
+        return self.explain(*given) if self.options is Options else self.explain(*given, options)
+
+
+METHODS: dict[str, Kind] = {
+    "kernel_shap": Kind(kernel_shap, library="alibi"),
+    "anchor_tabular": Kind(anchor_tabular, library="alibi"),
+    "permutation_shap": Kind(permutation_shap),
+    "tree_shap": Kind(tree_shap, library="xgboost"),
+    "lime_tabular": Kind(lime_tabular, LimeOptions),
+    "counterfactual": Kind(counterfactual, CounterfactualOptions),
+    "global_importance": Kind(global_importance, ImportanceOptions, whole_model=True),
+    "surrogate_tree": Kind(surrogate_tree, TreeOptions, "sklearn", whole_model=True),
 }
-LIBRARIES = {"kernel_shap": "alibi", "anchor_tabular": "alibi"}
-"""Library that a kind needs beyond numpy."""
+
+SHAP = "shap"
+"""Asks for Shapley values by whichever of the spec's kinds of them can run."""
+
+SHAP_KINDS = ("tree_shap", "kernel_shap", "permutation_shap")
 
 
 def available(kind: str) -> bool:
     """Tell whether the kind's library is installed, without importing it."""
-    return kind not in LIBRARIES or find_spec(LIBRARIES[kind]) is not None
+    library = METHODS[kind].library
+    return not library or find_spec(library) is not None
 
 
 def pick(spec: ExplainerSpec, asked: str = "") -> str:
@@ -36,15 +78,30 @@ def pick(spec: ExplainerSpec, asked: str = "") -> str:
     Raises
     ------
     ConfigurationError
-        If the kind is unknown, or no kind can run in this environment.
+        If the kind is unknown or explains no single answer, or no kind can run in this environment.
     """
     wanted = (asked,) if asked else spec.kinds
     for kind in wanted:
         if kind not in METHODS:
             raise ConfigurationError(f"There is no explainer {kind!r}.", f"Use one of {', '.join(METHODS)}.")
-        if available(kind):
+        if METHODS[kind].whole_model and asked:
+            raise ConfigurationError(
+                f"{kind!r} explains the whole model, not an answer.", "Ask for it per request; name another kind here."
+            )
+        if available(kind) and not METHODS[kind].whole_model:
             return kind
+    needed = sorted({METHODS[kind].library for kind in wanted} - {""})
+    names = ["Alibi" if library == "alibi" else library for library in needed]
     raise ConfigurationError(
-        f"The explainer {' or '.join(wanted)} needs Alibi, which is not installed here.",
+        f"The explainer {' or '.join(wanted)} needs {' or '.join(names)}, which is not installed here.",
         "Run it with the Python of .venv-explain, or use permutation_shap.",
     )
+
+
+def pick_shap(spec: ExplainerSpec) -> str:
+    """Return the kind that answers for :data:`SHAP`: the spec's first of them that can run here.
+
+    ``tree_shap`` needs a model that is a tree ensemble as a whole, so it is taken only where a spec names it.
+    """
+    named = [kind for kind in spec.kinds if kind in SHAP_KINDS and available(kind)]
+    return named[0] if named else "permutation_shap"

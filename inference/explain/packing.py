@@ -63,7 +63,7 @@ class Packing:
         for tensor in schema.tensors:
             if tensor.datatype == "BYTES":
                 raise ConfigurationError(
-                    f"Input {tensor.name!r} holds text, which {', '.join(KINDS)} cannot explain.",
+                    f"Input {tensor.name!r} holds text, which no kind of explainer here can explain.",
                     "Declare another explainer for this model.",
                 )
             width = int(np.prod(tensor.shape))
@@ -125,9 +125,6 @@ class Packing:
                 path=path,
             )
         return self.unpack(row[None, :])
-
-
-KINDS = ("kernel_shap", "anchor_tabular", "permutation_shap")
 
 
 def _read_tensor(tensor: Tensor, instance: Mapping[str, Any], path: str) -> npt.NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -98,6 +99,8 @@ class Problem:
         What the model returns; a request may choose another number of it.
     calls : int
         Model rows asked so far.
+    model_directory : Path or None
+        What the model saved, for a method that needs the model itself.
     """
 
     packing: Packing
@@ -109,6 +112,7 @@ class Problem:
     task: str = "regression"
     outputs: Schema = field(default_factory=lambda: Schema(()))
     calls: int = field(default=0)
+    model_directory: Path | None = None
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """Return the explained number for packed rows of shape (n, width); shape (n,)."""

@@ -130,7 +130,8 @@ def test_an_anchor_names_the_rule_that_holds_the_direction(explainer: Server) ->
     body = {"instances": [{"features": FEATURES}], "parameters": {"kind": "anchor_tabular"}}
     told = explain(explainer, body)
     if told.status_code == 400:  # the main environment has no Alibi, and says so
-        assert told.json()["remedy"] == "Use one of permutation_shap."
+        assert told.json()["remedy"].startswith("Use one of permutation_shap, ")
+        assert "anchor" not in told.json()["remedy"]
         return
     (answer,) = told.json()["explanations"]
     assert answer["class"] == "up"
