@@ -70,15 +70,20 @@ class Unanswered(ArthaflowError):
     ----------
     stale_ok : bool
         Whether an earlier answer to the same question may stand in, marked stale.
+    for_all : bool
+        Whether every other request to the model would fare the same now.
     """
 
     status = 503
     retry_after_s: float | None = 1.0
     stale_ok = True
+    for_all = False
 
 
 class ModelBusy(Unanswered):
     """A model has as many requests under way as it may."""
+
+    for_all = True
 
 
 class ModelSlow(Unanswered):
@@ -94,6 +99,8 @@ class ModelDown(Unanswered):
 
 class BreakerOpen(Unanswered):
     """A model failed so often lately that it is left alone for a while."""
+
+    for_all = True
 
     def __init__(self, problem: str, remedy: str, retry_after_s: float) -> None:
         super().__init__(problem, remedy)

@@ -12,6 +12,7 @@ from inference.gateway.calls.deadline import Deadline, deadline_of
 from inference.gateway.calls.retries import RetryBudget, worth_retrying
 from inference.gateway.problems import ModelDown, ModelSlow
 from inference.router.backend import Backend, BackendFailed, BackendSlow, Headers, Response
+from inference.telemetry.sending import send
 
 NO_ANSWER = frozenset({502, 503, 504})
 """Statuses that a proxy, or a model that cannot answer now, gives instead of an answer."""
@@ -116,7 +117,7 @@ class Lane:
         self, method: str, target: bytes, headers: Headers, body: bytes, deadline: Deadline
     ) -> Response | BackendFailed:
         try:
-            return await self.backend.send(method, target, deadline.onward(headers), body, deadline.remaining())
+            return await send(self.backend, method, target, deadline.onward(headers), body, deadline.remaining())
         except BackendFailed as error:
             return error
 

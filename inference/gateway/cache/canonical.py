@@ -1,0 +1,133 @@
+"""The canonical form of a question: equal questions have one key, however they were written.
+
+``{"b": 1.0, "a": -0.0}`` and ``{"a": 0, "b": 1}`` are equal: keys are sorted, a number is written as the whole number
+it equals or in its shortest form, text is in Unicode's normal form C. True is not 1, and a text is not a number. NaN
+and infinity are no JSON and are refused, since no NaN equals another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from json.encoder import encode_basestring
+from typing import Any
+
+import numpy as np
+
+from components.errors import InvalidRequest
+
+REMEDY = "Send plain JSON: objects, lists, text, finite numbers, true, false and null."
+
+
+def canonical_key(value: Any) -> bytes:
+    """Return the SHA-256 of a value's canonical form, 32 bytes.
+
+    Parameters
+    ----------
+    value
+        JSON as Python has it; arrays may stand in it, by dtype, shape and values.
+
+    Examples
+    --------
+    >>> canonical_key({"b": 1.0, "a": -0.0}) == canonical_key({"a": 0, "b": 1})
+    True
+    >>> canonical_key({"a": True}) == canonical_key({"a": 1})
+    False
+
+    Raises
+    ------
+    InvalidRequest
+        If the value is no JSON: NaN, infinity, keys that are no text, or two keys that are the same in normal form.
+    """
+    return hashlib.sha256(canonical_bytes(value)).digest()
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Return a value's canonical form.
+
+    Examples
+    --------
+    >>> canonical_bytes({"b": [1e2, 0.1], "a": None})
+    b'{"a":null,"b":[100,0.1]}'
+
+    Raises
+    ------
+    InvalidRequest
+        See :func:`canonical_key`.
+    """
+    parts: list[str] = []
+    try:
+        _write(value, parts.append)
+        return "".join(parts).encode()
+    except RecursionError as error:
+        raise InvalidRequest("The request is nested too deeply.", "Send it with fewer levels.") from error
+    except UnicodeEncodeError as error:
+        raise InvalidRequest("A text holds half of a surrogate pair.", REMEDY) from error
+
+
+def _write(value: Any, write: Any) -> None:
+    if isinstance(value, str):
+        write(_text(value))
+    elif value is None or isinstance(value, bool | np.bool_):
+        write("null" if value is None else "true" if value else "false")
+    elif isinstance(value, int | float | np.integer | np.floating):
+        write(_number(value))
+    elif isinstance(value, dict):
+        _write_object(value, write)
+    elif isinstance(value, list | tuple):
+        for place, item in enumerate(value):
+            write("," if place else "[")
+            _write(item, write)
+        write("]" if value else "[]")
+    elif isinstance(value, np.ndarray):
+        _write_array(value, write)
+    else:
+        raise InvalidRequest(f"A {type(value).__name__} is no JSON.", REMEDY)
+
+
+def _write_object(value: dict[Any, Any], write: Any) -> None:
+    named: dict[str, Any] = {}
+    for name, item in value.items():
+        if not isinstance(name, str):
+            raise InvalidRequest(f"The key {name!r:.80} is no text.", REMEDY)
+        named[_text(name)] = item
+    if len(named) != len(value):
+        raise InvalidRequest("Two keys of an object are the same text, written differently.", "Send one of them.")
+    separator = "{"
+    for name in sorted(named):
+        write(separator)
+        write(name)
+        write(":")
+        _write(named[name], write)
+        separator = ","
+    write("}" if value else "{}")
+
+
+def _write_array(value: np.ndarray[Any, Any], write: Any) -> None:
+    """Write a tensor as no JSON value can look: ``<f4(2,3)`` and its values' digest."""
+    if value.dtype.kind not in "biuf":
+        write("O")
+        _write(value.tolist(), write)
+        return
+    if value.dtype.kind == "f":
+        if not np.isfinite(value).all():
+            raise InvalidRequest("A tensor holds NaN or infinity.", REMEDY)
+        value = value + value.dtype.type(0)  # -0.0 becomes 0.0
+    plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
+    write(f"{plain.dtype.str}{list(value.shape)}{hashlib.sha256(plain.data).hexdigest()}")
+
+
+def _number(value: Any) -> str:
+    number = value.item() if isinstance(value, np.generic) else value
+    if isinstance(number, int):
+        try:
+            return str(int(number))
+        except ValueError as error:
+            raise InvalidRequest("A whole number has more than 4300 digits.", REMEDY) from error
+    if number - number != 0:  # NaN, infinity
+        raise InvalidRequest(f"{number} is no JSON number.", REMEDY)
+    return str(int(number)) if number.is_integer() else repr(float(number))
+
+
+def _text(value: str) -> str:
+    return encode_basestring(value if value.isascii() else unicodedata.normalize("NFC", value))
