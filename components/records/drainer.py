@@ -1,7 +1,7 @@
 """``python -m components.records.drainer``: carries journals into the database, a child process of whoever writes one.
 
 It reads its parent's journal, and those that dead writers left. When the parent is gone, by whatever death, it drains
-what there is and ends. While the database is away it waits, and the journal grows up to the bound that its writer keeps.
+what there is and ends. While the database is away it waits, and the journal grows up to its writer's bound.
 """
 
 from __future__ import annotations
@@ -113,6 +113,7 @@ class Drainer:
             batch = source.segments.read(source.position, alive=living)
             if not batch.records:
                 source.position = batch.end
+                source.segments.forget(batch.end)
                 return moved
             try:
                 self._last = self._patiently(lambda b=batch: self._land(source, b))  # type: ignore[misc]

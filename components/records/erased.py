@@ -40,7 +40,6 @@ BLANK: Row = {
     "feature_importance": None,
     "shap_values": None,
     "explanation_text": None,
-    "caller": None,
     "user_pseudonym": None,
     "trace_id": None,
     "request_id": None,
@@ -86,7 +85,8 @@ class Erased:
         if not self._until or not self._forgotten(row):
             return row
         row["erased_at"] = datetime.now(UTC)
-        return {**row, **{name: empty for name, empty in BLANK.items() if name in row}}
+        blank = {name: empty for name, empty in BLANK.items() if name in row}
+        return {**row, **blank, "caller": None if self._is_out(row["caller"], row) else row["caller"]}
 
     def links(self, rows: Iterable[Row]) -> list[Link]:
         """Return the chain's entries that say so."""
@@ -94,8 +94,8 @@ class Erased:
         return [event(ERASURE, row["prediction_id"], body) for row in rows if row["erased_at"] is not None]
 
     def _forgotten(self, row: Row) -> bool:
-        for name in (row["user_pseudonym"], row["caller"]):
-            until = self._until.get(subject(self._key, name)) if name else None
-            if until is not None and row["created_at"] <= until:
-                return True
-        return False
+        return self._is_out(row["user_pseudonym"], row) or self._is_out(row["caller"], row)
+
+    def _is_out(self, pseudonym: str | None, row: Row) -> bool:
+        until = self._until.get(subject(self._key, pseudonym)) if pseudonym else None
+        return until is not None and row["created_at"] <= until

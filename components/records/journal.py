@@ -92,7 +92,7 @@ class Journal:
         refused : LogFull or LogUnwritable or None
             Why the others are not; the file ends after the last whole one, as if they had never been tried.
         """
-        refused = self._turn()
+        refused = self._next() if self.position.offset >= self.segment_bytes else None
         if refused is not None:
             return 0, refused
         done, failure = self._push(b"".join(frames))
@@ -104,6 +104,16 @@ class Journal:
         self.position = Position(self.position.segment, self.position.offset + done)
         self.written += done
         return whole, refused
+
+    def turn(self) -> bool:
+        """Close a segment that holds something, and begin the next; what is in the database is deleted by segments.
+
+        Returns
+        -------
+        bool
+            Whether there is a new segment.
+        """
+        return self.position.offset > 0 and self._next() is None
 
     def bytes_before(self, position: Position) -> int:
         """Return how many bytes lie before a position; forgets the segments before it."""
@@ -125,9 +135,7 @@ class Journal:
             return done, error
         return done, None
 
-    def _turn(self) -> ArthaflowError | None:
-        if self.position.offset < self.segment_bytes:
-            return None
+    def _next(self) -> ArthaflowError | None:
         number = self.position.segment + 1
         try:
             following = self._open(number)

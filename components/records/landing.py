@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,14 +17,13 @@ from components.records.database import Database
 from components.records.erased import Erased
 from components.records.framing import Found
 from components.records.journal import Position
+from components.records.models import ensure_model
 from components.records.quarantine import Quarantine
 from components.records.rows import Row, prediction_row, serving_row
 from components.records.segments import Batch
-from components.records.tables import audit_chain, journal_positions, ml_models, ml_predictions, model_serving_logs
+from components.records.tables import audit_chain, journal_positions, ml_predictions, model_serving_logs
 
 log = logging.getLogger(__name__)
-REFRESH_S = 10.0
-"""How often a version that was not among ``ml_models`` is looked for again."""
 _BAD = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
@@ -53,7 +51,6 @@ class Landing:
         self.database, self.key = database, key
         self._erased = Erased(key)
         self._models: dict[tuple[str, str], uuid.UUID] = {}
-        self._looked = -REFRESH_S
 
     def position(self, writer: str, default: Position) -> Position:
         """Return up to where a writer's journal is in the database."""
@@ -152,13 +149,13 @@ class Landing:
         return rows
 
     def _find(self, model: str, version: str) -> uuid.UUID | None:
+        """Return the row of a version that answered; one that the registry's mirror has not yet is made."""
+        if not model or not version:
+            return None
         found = self._models.get((model, version))
-        if found is None and model and time.monotonic() - self._looked > REFRESH_S:
-            with self.database.read() as connection:
-                query = select(ml_models.c.model_name, ml_models.c.model_version, ml_models.c.id)
-                self._models = {(row[0], row[1]): row[2] for row in connection.execute(query)}
-            self._looked = time.monotonic()
-            found = self._models.get((model, version))
+        if found is None:
+            with self.database.write() as connection:
+                found = self._models[model, version] = ensure_model(connection, model, version)
         return found
 
 

@@ -25,6 +25,8 @@ __all__ = ["LogBehind", "LogNotDurable", "PredictionEntry", "PredictionLog", "Se
 BACKLOG_BYTES = 256 * 2**20
 DURABLE_TIMEOUT_S = 10.0
 SERVE_DELAY_S = 0.05
+TURN_S = 60.0
+"""How long what is in the database may lie in the journal still: personal data is forgotten there too."""
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 _NUL = rb"\u0000"
 
@@ -84,6 +86,7 @@ class PredictionLog:
         self._journal = Journal(self.folder)
         self._child = DrainChild(self.folder, self._journal.writer, self.config, self._committed)
         await self._child.start()
+        self._turning = self._loop.call_later(TURN_S, self._turn)
 
     async def write(self, entry: PredictionEntry, *, durable: bool = False) -> None:
         """Log a prediction; returns when its bytes are in the file.
@@ -139,8 +142,7 @@ class PredictionLog:
             How long to wait for that. A child that needs longer goes on alone, and the next start takes over what it
             leaves.
         """
-        if self._timer is not None:
-            self._timer.cancel()
+        self._turning.cancel()
         self._flush()
         self._journal.close()
         await self._child.close(drain_s)
@@ -179,6 +181,12 @@ class PredictionLog:
                 flushed.set_result(self._journal.position)
             elif refused is not None:
                 flushed.set_exception(refused)
+
+    def _turn(self) -> None:
+        """Begin a new segment now and then, so that the old one is deleted."""
+        if self._journal.turn():
+            self._child.wake(self._journal.position, urgent=False)
+        self._turning = self._loop.call_later(TURN_S, self._turn)
 
     def _committed(self, position: Position) -> None:
         """Tell whoever waits for the database."""

@@ -13,6 +13,34 @@ import orjson
 log = logging.getLogger(__name__)
 
 
+def forget_in(folder: Path, pseudonyms: set[str]) -> int:
+    """Delete what was set aside about somebody, and return how many records that were.
+
+    Parameters
+    ----------
+    folder : Path
+        Of every writer's quarantine.
+    pseudonyms : set of str
+        The person's.
+    """
+    gone = 0
+    for path in sorted(folder.glob("*.jsonl")):
+        lines = path.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not _about(line, pseudonyms)]
+        if len(kept) < len(lines):
+            gone += len(lines) - len(kept)
+            draft = path.with_suffix(".new")
+            draft.write_bytes(b"".join(kept))
+            draft.chmod(0o600)
+            draft.replace(path)
+    return gone
+
+
+def _about(line: bytes, pseudonyms: set[str]) -> bool:
+    record = orjson.loads(line).get("record")
+    return isinstance(record, dict) and bool({record.get("user"), record.get("caller")} & pseudonyms)
+
+
 class Quarantine:
     """The records of one writer that were set aside.
 
