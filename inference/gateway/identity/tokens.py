@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +31,8 @@ TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 REQUIRED = ["iss", "aud", "exp", "iat", "sub"]
 TIMES = ("exp", "iat", "nbf")
 LONGEST_SUBJECT = 255
+LATEST = 253402300799
+"""31 December 9999; Python has no later day."""
 
 
 @dataclass(frozen=True)
@@ -149,4 +150,4 @@ def _header(token: str) -> tuple[str, str]:
 
 
 def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LATEST
