@@ -38,24 +38,32 @@ def render(
     return "\n\n".join(parts)
 
 
-def _header(seconds: int, rounds: int) -> str:
+def header_lines() -> list[str]:
+    """Return where and when a benchmark ran, as a Markdown list."""
     command = "python " + " ".join([str(Path(sys.argv[0]).resolve().relative_to(ROOT)), *sys.argv[1:]])
+    return [
+        f"- Command: `{command}`, {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}.",
+        f"- Machine: {_processor()}, Python {platform.python_version()}.",
+    ]
+
+
+def _header(seconds: int, rounds: int) -> str:
     lines = [
-        f"Command: `{command}`, {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}.",
-        f"Machine: {_processor()}, Python {platform.python_version()}.",
         f"Versions: {', '.join(f'{name} {version(name)}' for name in LIBRARIES)}; {_mlserver()}.",
         f"Each cell: requests per second (p50 / p95 / p99 in ms), median of {rounds} round(s) of {seconds} s"
         f" (half of that for the rows without a target), 16 connections unless the row says otherwise."
         f" The ratio columns are {OURS}'s rate over the peer's, taken round by round.",
     ]
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join([*header_lines(), *(f"- {line}" for line in lines)])
 
 
 def _commit() -> str:
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
-    dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/performance.md")
+    dirty = git(
+        "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/performance.md", ":!docs/reliability.md"
+    )
     return (git("rev-parse", "--short=10", "HEAD") or "unknown") + (" with uncommitted changes" if dirty else "")
 
 

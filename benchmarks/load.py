@@ -13,18 +13,20 @@ from benchmarks.report import Sample, percentile
 PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client", "taskset": "util-linux"}
 """Debian package of each program."""
 
-LUA = """
-local file = io.open("{body}", "rb")
-wrk.method = "POST"
-wrk.body = file:read("*a")
-file:close()
-{headers}
+DONE = """
 function done(summary, latency, requests)
   local e = summary.errors
   io.write(string.format("RESULT %d %d %d %d %d %d\\n", summary.requests, summary.duration,
     e.connect + e.read + e.write + e.status + e.timeout,
     latency:percentile(50), latency:percentile(95), latency:percentile(99)))
 end
+"""
+LUA = """
+local file = io.open("{body}", "rb")
+wrk.method = "POST"
+wrk.body = file:read("*a")
+file:close()
+{headers}
 """
 
 
@@ -42,9 +44,9 @@ def wrk(url: str, body: bytes, headers: dict[str, str], concurrency: int, second
         payload, script = Path(scratch, "body"), Path(scratch, "script.lua")
         payload.write_bytes(body)
         lines = "\n".join(f'wrk.headers["{k}"] = "{v}"' for k, v in headers.items())
-        script.write_text(LUA.format(body=payload, headers=lines), encoding="utf-8")
+        script.write_text(LUA.format(body=payload, headers=lines) + DONE, encoding="utf-8")
         options = ["-t1", f"-c{concurrency}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
-        return parse_wrk(_run(["taskset", "-c", str(core), "wrk", *options, url], seconds))
+        return parse_wrk(run(["taskset", "-c", str(core), "wrk", *options, url], seconds))
 
 
 def parse_wrk(output: str) -> Sample:
@@ -72,7 +74,7 @@ def h2load(url: str, message: bytes, answer_bytes: int, concurrency: int, second
         payload.write_bytes(frame(message))
         options = ["-t1", f"-c{concurrency}", "-m1", f"-D{seconds}", f"--log-file={log}", "-d", str(payload)]
         headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-        output = _run(["taskset", "-c", str(core), "h2load", *options, *headers, url], seconds)
+        output = run(["taskset", "-c", str(core), "h2load", *options, *headers, url], seconds)
         return parse_h2load(output, log.read_text(encoding="utf-8"), answer_bytes + 5)
 
 
@@ -98,7 +100,14 @@ def frame(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
-def _run(command: list[str], seconds: int) -> str:
+def run(command: list[str], seconds: int) -> str:
+    """Run a load generator and return what it printed.
+
+    Raises
+    ------
+    ValueError
+        If it fails.
+    """
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
     if done.returncode:
         raise ValueError(f"{' '.join(command)} ended with {done.returncode}: {(done.stderr or done.stdout)[-400:]}")

@@ -183,19 +183,20 @@ def target_table(found: Sequence[Target]) -> str:
     )
 
 
-def replace_block(document: str, block: str) -> str:
-    """Put ``block`` between the two markers of a document.
+def replace_block(document: str, block: str, name: str = "benchmarks/serving.py") -> str:
+    """Put ``block`` between a benchmark's two markers in a document.
 
     Raises
     ------
     ValueError
         If the document lacks one of the markers.
     """
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = (marker.replace("benchmarks/serving.py", name) for marker in (BEGIN, END))
+    before, begin, rest = document.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the document has no block between {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{block.strip()}\n\n{END}{after}"
+        raise ValueError(f"the document has no block between {first!r} and {last!r}")
+    return f"{before}{first}\n\n{block.strip()}\n\n{last}{after}"
 
 
 def _row(values: Iterable[str]) -> str:

@@ -84,6 +84,8 @@ class Traffic:
         Of the drawing.
     in_order : bool
         Send the rows one after the other, again and again, instead of drawing them at random.
+    headers : mapping
+        Further headers of every request, such as ``Authorization``.
     """
 
     url: str
@@ -94,13 +96,14 @@ class Traffic:
     seed: int = 7
     timeout_s: float = 60.0
     in_order: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         count = len(next(iter(self.rows.values())))
         encoded = [encode_request({k: v[i : i + 1] for k, v in self.rows.items()}) for i in range(count)]
         self._bodies = [body for body, _ in encoded]
-        self._headers = encoded[0][1]
+        self._headers = {**encoded[0][1], **self.headers}
         self._random = random.Random(self.seed)
         self._sent = self._late = 0
         self._latencies: list[float] = []

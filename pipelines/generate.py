@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def generate(root: Path = ROOT) -> list[Path]:
-    """Write the chart's models, Katib's experiments, the compiled graphs and the table of objects; return the files."""
+    """Write the chart's models, Katib's experiments, the compiled graphs and the tables; return the files."""
+    from pipelines.api_table import write_api_table
     from pipelines.chart_models import write_chart_models
     from pipelines.cluster_table import write_table
     from pipelines.compile import write_compiled
@@ -21,6 +22,7 @@ def generate(root: Path = ROOT) -> list[Path]:
         write_chart_models(root / "charts" / "arthaflow" / "models.yaml"),
         *write_experiments(root / "manifests" / "katib"),
         *write_compiled(root / "manifests" / "pipelines"),
+        write_api_table(root / "docs" / "api.md"),
         write_table(root / "docs" / "cluster.md"),  # last: it counts what the chart renders now
     ]
 

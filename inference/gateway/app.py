@@ -1,38 +1,150 @@
-"""The gateway's application: health and metrics of its own, and behind them the passage to the models."""
+"""The product API as a FastAPI application: every router of :mod:`inference.gateway.api`, every model's routes."""
 
 from __future__ import annotations
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+import pkgutil
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
 
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from components.errors import ArthaflowError, InvalidRequest
+from inference.gateway import api, pages
+from inference.gateway.door import InternalError
+from inference.gateway.envelope import PROBLEM, ErrorEnvelope, Problem, error_body
 from inference.gateway.passage import Passage
+from inference.gateway.problems import NoSuchRoute, WrongMethod
+from inference.gateway.product import batch
+from inference.gateway.product.documents import ENDPOINTS
+from inference.gateway.product.products import InvalidPayload
+from inference.gateway.product.routes import add_prediction_routes
+from inference.gateway.services import Services
 
-TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+ABOUT = """The product API of Arthaflow: predictions of finance models with their confidence, version and disclaimers,
+explanations, experiments, and the management of models.
+
+Every success is `{"status": "success", "data": ..., "metadata": ...}`; every failure `{"status": "error", "error":
+{"code", "message", "details"}}`, or problem details (RFC 9457) where `Accept` names `application/problem+json`.
+Predictions are for informational purposes only, not investment advice."""
+
+REFUSALS = {
+    400: "The request is malformed.",
+    401: "There is no valid token.",
+    403: "The caller may not do this.",
+    404: "There is no such thing; the answer lists what there is.",
+    409: "It contradicts what there is.",
+    413: "The body is too large.",
+    422: "A field is missing or wrong.",
+    429: "The rate limit is reached; see Retry-After.",
+    500: "A defect of ours.",
+    502: "A model's server failed.",
+    503: "A model, or this gateway, is busy or away; see Retry-After.",
+    504: "A model did not answer in time.",
+}
 
 
-def build_app(passage: Passage) -> Starlette:
+class NotServed(NoSuchRoute):
+    """The documents list the endpoint, but no model answers it yet."""
+
+    code = "MODEL_NOT_AVAILABLE"
+
+
+def build_app(shared: Services, passage: Passage) -> FastAPI:
     """Return the application.
 
-    ``/ready`` says whether this process takes requests; a dead model is the model's matter and does not close the door
-    to the others.
+    Parameters
+    ----------
+    shared : Services
+    passage : Passage
+        The models' V2 endpoints; tells whether the process drains.
     """
+    app = FastAPI(
+        title="Arthaflow product API",
+        version=version("arthaflow"),
+        description=ABOUT,
+        responses={code: _refusal(text) for code, text in REFUSALS.items()},
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        redirect_slashes=False,
+    )
+    app.state.services, app.state.passage = shared, passage
+    add_prediction_routes(app.router, shared.products, shared.predictions)
+    app.include_router(batch.router)
+    for router in routers():
+        app.include_router(router)
+    app.include_router(pages.router)
+    app.add_exception_handler(ArthaflowError, _told)
+    app.add_exception_handler(RequestValidationError, _told)
+    app.add_exception_handler(HTTPException, _told)
+    app.add_exception_handler(Exception, _told)
+    return app
 
-    async def health(request: Request) -> JSONResponse:
-        return JSONResponse({"status": "alive"})
 
-    async def ready(request: Request) -> JSONResponse:
-        if passage.draining:
-            return JSONResponse({"ready": False, "reason": "stopping"}, status_code=503)
-        return JSONResponse({"ready": True, "models": sorted(passage.table.entries)})
+def routers() -> list[APIRouter]:
+    """Return the router of every module below :mod:`inference.gateway.api`."""
+    names = sorted(module.name for module in pkgutil.iter_modules(api.__path__))
+    return [import_module(f"{api.__name__}.{name}").router for name in names]
 
-    async def metrics(request: Request) -> Response:
-        return Response(passage.metrics.render(passage.upstreams.in_flight()), headers={"content-type": TEXT_FORMAT})
 
-    def failed(request: Request, error: Exception) -> JSONResponse:
-        told = {"error": "The gateway failed to answer.", "remedy": "Report it with the time of the request."}
-        return JSONResponse(told, status_code=500)
+def _refusal(text: str) -> dict[str, Any]:
+    problem = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
+    return {"description": text, "model": ErrorEnvelope, "content": {PROBLEM: problem}}
 
-    own = [Route("/healthz", health), Route("/ready", ready), Route("/metrics", metrics)]
-    return Starlette(routes=[*own, Mount("", app=passage)], exception_handlers={Exception: failed})
+
+async def _told(request: Request, error: Exception) -> Response:
+    found = as_error(request, error)
+    request.scope["state"]["error"] = found
+    body, kind = error_body(found, request.scope["path"], request.headers.get("accept", "").encode())
+    headers = {"retry-after": str(max(1, round(found.retry_after_s or 1)))} if _again(found) else {}
+    if isinstance(found, WrongMethod):
+        headers["allow"] = found.allowed
+    return Response(body, found.status, headers, kind.decode())
+
+
+def _again(error: ArthaflowError) -> bool:
+    return error.retry_after_s is not None or error.status == 503
+
+
+def as_error(request: Request, error: Exception) -> ArthaflowError:
+    """Return what went wrong in the product's own terms."""
+    if isinstance(error, ArthaflowError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, HTTPException):
+        return _http(request, error)
+    return InternalError("The gateway failed to answer.", "Report it with the request id.")
+
+
+def _invalid(error: RequestValidationError) -> InvalidRequest:
+    found = [
+        {"field": ".".join(map(str, e["loc"])), "problem": str(e["msg"]), "type": str(e["type"])}
+        for e in error.errors()
+    ]
+    first = found[0]
+    if first["type"] == "json_invalid":
+        return InvalidRequest("the body is not JSON", "Send application/json.", "body")
+    told = InvalidPayload(first["problem"], "See /docs for the shape.", path=first["field"])
+    told.problem = f"{first['field']}: {first['problem']}."
+    told.details["errors"] = found
+    return told
+
+
+def _http(request: Request, error: HTTPException) -> ArthaflowError:
+    method, path = request.method, request.scope["path"]
+    if error.status_code == 405:
+        return WrongMethod(method, path, (error.headers or {}).get("Allow", "another method"))
+    if error.status_code == 404:
+        products = request.app.state.services.products
+        known = any(e.path == path for e in ENDPOINTS)
+        kind = NotServed if known else NoSuchRoute
+        what = f"No model answers {method} {path} yet." if known else f"There is nothing at {path!r:.200}."
+        told = kind(what, "GET /api lists what there is, /docs describes it.")
+        told.details["available"] = products.routes()
+        return told
+    told = ArthaflowError(str(error.detail))
+    told.status = error.status_code  # type: ignore[misc]
+    return told

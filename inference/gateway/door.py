@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import ArthaflowError
 from components.records.log import ServingEntry
-from inference.gateway.bodies import Bodies, Receive, Scope
+from inference.gateway.bodies import Receive, Scope
+from inference.gateway.calls.deadline import asked_for, within
 from inference.gateway.envelope import error_body
 from inference.gateway.headers import REQUEST_ID, request_id
-from inference.gateway.identity.door_keeper import client_address, is_public, truncated
+from inference.gateway.identity.networks import share
+from inference.gateway.identity.routes import is_public
 from inference.gateway.problems import BodyTooSlow, NoUpgrade, WrongMethod
 from inference.gateway.problems import answer as v2_answer
 from inference.telemetry.tracing import current_trace_id, inject, server_span, trace_id_of
@@ -65,15 +67,12 @@ class Door:
         The product API.
     passage : Passage
         The models' V2 endpoints.
-    bodies : Bodies
-        Bounds of request bodies.
     overload : Overload
         Sheds load.
     """
 
-    def __init__(self, shared: Services, app: App, passage: Passage, bodies: Bodies, overload: Overload) -> None:
-        self.shared, self.app, self.passage = shared, app, passage
-        self.bodies, self.overload = bodies, overload
+    def __init__(self, shared: Services, app: App, passage: Passage, overload: Overload) -> None:
+        self.shared, self.app, self.passage, self.overload = shared, app, passage, overload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -97,16 +96,15 @@ class Door:
                 visit.close()
 
     async def _serve(self, visit: Visit, scope: Scope, receive: Receive) -> None:
-        if is_public(visit.method, scope["path"]) and visit.operational:
+        if visit.operational:
             await self.app(scope, receive, visit.send)
             return
-        with self.overload.enter():
-            signed = any(name == b"signature-input" for name, _ in scope["headers"])
-            if visit.raw and not signed:
+        with self.overload.enter(visit.path), within(asked_for(scope["headers"])):
+            if visit.raw and not self.shared.keeper.needs_body(scope):
                 await self._admit(visit, scope, None)
                 await self.passage(scope, receive, visit.send)
                 return
-            async with self.bodies.read(scope, receive) as body:
+            async with self.passage.bodies.read(scope, receive) as body:
                 await self._admit(visit, scope, body)
                 await (self.passage if visit.raw else self.app)(scope, replay(body), visit.send)
 
@@ -131,10 +129,10 @@ class Visit:
         self.door, self.scope, self._send = door, scope, send
         self.method, self.path = scope["method"], scope["path"]
         self.identity = request_id(scope["headers"])
-        self.client = client_address(scope, door.shared.config)
+        self.client = door.shared.keeper.client(scope)
         self.traced = [(name, value) for name, value in scope["headers"] if name in (b"traceparent", b"tracestate")]
         self.raw = self.path.startswith(("/v2/", "/v1/models/")) or self.path == "/v2/models"
-        self.operational = not self.path.startswith("/api")
+        self.operational = is_public(self.method, self.path) and not self.path.startswith("/api")
         self.state: dict[str, Any] = {
             "began": time.perf_counter(),
             "request_id": self.identity.decode(),
@@ -201,6 +199,8 @@ class Visit:
             route = self.scope.get("route")
             template = getattr(route, "path", "unmatched")
             self.door.shared.metrics.product(template, self.state["model"], self.status, spent)
+        if error is not None:
+            self.door.shared.metrics.denied(error, caller.tier if caller else "public")
         if caller is None and error is None:
             return  # health, metrics, pages: nothing of anybody's
         self.door.shared.log.serve(
@@ -218,7 +218,7 @@ class Visit:
                 total_ms=spent * 1e3,
                 caller=caller.pseudonym if caller else "",
                 role=caller.role if caller else "",
-                client=truncated(self.client),
+                client=share(self.client),
                 error_type=type(error).__name__ if error else "",
                 error_message="",
                 trace_id=self.state["trace_id"],

@@ -33,6 +33,8 @@ class Options:
         After that: how long requests under way may take.
     keep_alive_s : int
         Idle time of a client's connection; longer than that of the proxy in front.
+    auth : str
+        ``local``, ``oidc`` or ``off``, see :class:`~inference.gateway.config.GatewaySettings`; empty for the setting's.
     forward_token : bool
         Whether a client's ``Authorization`` goes along to the model, for a mesh that asks for it there too.
     """
@@ -48,13 +50,14 @@ class Options:
     grace_s: float = 30.0
     keep_alive_s: int = 75
     forward_token: bool = False
+    auth: str = ""
 
 
 def parse(argv: Sequence[str]) -> Options:
     """Parse the command line."""
     made = argparse.ArgumentParser(
         prog="python -m inference.gateway",
-        description="Pass requests on to the models' V2 endpoints.",
+        description="The product API, and behind it the models' V2 endpoints.",
         epilog="Example: python -m inference.gateway --models models.yaml --host 127.0.0.1 --port 8080",
     )
     add = made.add_argument
@@ -69,6 +72,7 @@ def parse(argv: Sequence[str]) -> Options:
     add("--grace_seconds", type=float, default=30.0, help="after that: time for requests under way")
     add("--keep_alive_seconds", type=int, default=75, help="idle seconds of a client's connection")
     add("--forward_authorization", action="store_true", help="pass clients' tokens on, for a mesh that asks for them")
+    add("--auth", choices=("local", "oidc", "off"), default="", help="where tokens come from; ARTHAFLOW_GATEWAY_AUTH")
     args = made.parse_args(argv)
     return Options(
         args.models,
@@ -82,6 +86,7 @@ def parse(argv: Sequence[str]) -> Options:
         args.grace_seconds,
         args.keep_alive_seconds,
         args.forward_authorization,
+        args.auth,
     )
 
 

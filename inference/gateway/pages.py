@@ -32,7 +32,9 @@ async def ready(request: Request) -> JSONResponse:
 async def metrics(request: Request) -> Response:
     """Prometheus metrics of this process."""
     shared: Services = services(request)
-    return Response(shared.metrics.render(request.app.state.in_flight()), headers={"content-type": TEXT_FORMAT})
+    return Response(
+        shared.metrics.render(request.app.state.passage.upstreams.in_flight()), headers={"content-type": TEXT_FORMAT}
+    )
 
 
 @router.get("/api", tags=["about"], summary="What there is", response_model=Envelope[dict[str, Any]])

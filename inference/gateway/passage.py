@@ -22,6 +22,7 @@ from inference.gateway.headers import REQUEST_ID, request_id, to_client, to_mode
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.problems import NoSuchRoute, WrongMethod, answer
 from inference.gateway.table import ModelTable
+from inference.gateway.v2_log import V2Log
 from inference.router.backend import Response
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -50,6 +51,11 @@ class Target:
     def explains(self) -> bool:
         """Whether it asks for an explanation."""
         return self.path.endswith(":explain")
+
+    @property
+    def infers(self) -> bool:
+        """Whether it asks for predictions."""
+        return self.path.endswith("/infer")
 
 
 def match(method: str, path: str) -> Target:
@@ -94,6 +100,8 @@ class Passage:
         Whether a client's ``Authorization`` goes along to the model.
     calls : ModelCalls or None
         The way to the models, which the product API shares; None makes one.
+    log : V2Log or None
+        Where predictions are logged before they are passed back.
 
     Attributes
     ----------
@@ -111,19 +119,23 @@ class Passage:
         body_timeout_s: float = 30.0,
         forward_token: bool = False,
         calls: ModelCalls | None = None,
+        log: V2Log | None = None,
     ) -> None:
         self.table, self.metrics = table, metrics
         self.forward_token = forward_token
         self.bodies = Bodies(max_body, max_held, body_timeout_s)
         self.calls = calls or ModelCalls(table, metrics)
         self.upstreams = self.calls.upstreams
+        self.log = log
         self.draining = False
 
-    def refresh(self) -> None:
-        """Follow the models file."""
-        if self.table.refresh():
+    def refresh(self) -> bool:
+        """Follow the models file; return whether the models changed."""
+        changed = self.table.refresh()
+        if changed:
             self.calls.update(self.table.entries)
         self.metrics.valid.set(self.table.valid)
+        return changed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -155,6 +167,10 @@ class Passage:
         async with self.bodies.read(scope, receive) as body:
             with within(asked_for(scope["headers"])):
                 found = await self.calls.ask(upstream, scope["method"], target.path, headers, body)
+            if self.log is not None and found.status == 200 and target.infers:
+                state = scope["state"]
+                state["model"] = target.model
+                state["version"] = await self.log.write(target.model, headers, body, found, state)
         return Response(found.status, to_client(found.headers), found.body)
 
     def _count(self, target: Target | None, status: int, seconds: float) -> None:

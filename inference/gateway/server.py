@@ -18,11 +18,8 @@ import uvicorn
 import uvloop
 
 from inference.closing_door import ignore_new_connections
-from inference.gateway.app import build_app
-from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.assembly import assemble
 from inference.gateway.options import Options
-from inference.gateway.passage import Passage
-from inference.gateway.table import ModelTable
 from inference.ports import bind
 
 LOG = logging.getLogger("arthaflow.gateway")
@@ -55,19 +52,11 @@ class GatewayServer:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        table = ModelTable(options.models)
-        self.passage = Passage(
-            table,
-            GatewayMetrics(),
-            max_body=options.max_body,
-            max_held=options.max_held,
-            body_timeout_s=options.body_timeout_s,
-            forward_token=options.forward_token,
-        )
+        self.gateway = assemble(options)
         self._socket = _listen(options.host, options.port)
         self._server = _Uvicorn(
             uvicorn.Config(
-                build_app(self.passage),
+                self.gateway.door,
                 access_log=False,
                 log_level="warning",
                 lifespan="off",
@@ -88,8 +77,9 @@ class GatewayServer:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
+        await self.gateway.start()
         host, port = self._socket.getsockname()[:2]
-        models = ", ".join(sorted(self.passage.table.entries)) or "no model yet"
+        models = ", ".join(sorted(self.gateway.shared.table.entries)) or "no model yet"
         LOG.warning("gateway listens on %s:%d for %s", host, port, models)
         serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         watching = asyncio.create_task(self._watch())
@@ -102,15 +92,16 @@ class GatewayServer:
         finally:
             watching.cancel()
             signalled.cancel()
+            await self.gateway.close()
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self.options.reload_s)
-            self.passage.refresh()
+            self.gateway.refresh()
 
     async def _drain(self) -> None:
         LOG.warning("not ready any more; finishing what is under way")
-        self.passage.draining = True
+        self.gateway.passage.draining = True
         await asyncio.sleep(self.options.drain_s)
         ignore_new_connections(self._socket)
         await asyncio.sleep(BACKLOG_S)

@@ -52,7 +52,9 @@ def serve(
         table.add_row(kind, endpoint.url)
     out.print(table)
     if not only_predictor:
-        out.print(f"{up['product API'].url}/docs describes the product API; [bold]arthaflow token[/bold] makes a token.")
+        out.print(
+            f"{up['product API'].url}/docs describes the product API; [bold]arthaflow token[/bold] makes a token."
+        )
     if detach:
         out.print("Stop them with [bold]arthaflow stop[/bold].")
         return

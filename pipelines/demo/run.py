@@ -21,10 +21,11 @@ from components.registry.versions import Version
 from components.rollout.engine import RolloutResult
 from inference.local import LocalServing
 from inference.traffic import Traffic, TrafficSummary
-from pipelines.asking import call, drift_verdict, explain_inputs, predict_entity, served_horizons
+from pipelines.asking import call, drift_verdict, explain_inputs
 from pipelines.demo.traffic import Rows, recent_rows, rows_after_regime_change
 from pipelines.drill import plant_bad_version
 from pipelines.local import run_training
+from pipelines.product import ProductClient
 from pipelines.result import RunResult
 from pipelines.rolling import roll_out
 from pipelines.stack import Stack
@@ -32,6 +33,7 @@ from pipelines.stack import Stack
 MODEL = "price_forecast"
 FIRST_UNTIL = "2016-12-30"
 ENTITY, AT = "SP500", "2018-12-31T21:00:00Z"
+ROUTE = "/api/ml/predictions/price"
 RATE = 200.0
 PLAN: Mapping[str, Any] = {"soak_s": 3.0, "interval_s": 1.5, "max_wait_s": 24.0}
 QUESTIONS = (
@@ -90,6 +92,7 @@ class Demo:
         self.spec = get_spec(MODEL)
         self.serving = LocalServing(home)
         self.stack = Stack(self.serving, self.spec)
+        self.product: ProductClient
         self.timings: dict[str, float] = {}
 
     def clear(self) -> None:
@@ -120,6 +123,8 @@ class Demo:
             began = time.perf_counter()
             self.stack.begin("1", first.artifact, only=("transformer",))
             ready = time.perf_counter() - began
+            gateway = self.stack.open(port=0)
+            self.product = ProductClient(gateway.url, self.home)
         with self.phase("Train version 2 on all prices"):
             second = self.train("")
         data = Dataset.read(second.artifacts["split/dataset"])
@@ -127,7 +132,7 @@ class Demo:
         with self.phase("Ask version 1 by entity and time"):
             self.stack.wait()
             self.predict()
-        traffic = Traffic(self.stack.target.router.url, MODEL, before, rate=RATE)
+        traffic = Traffic(self.product.url, MODEL, before, rate=RATE, headers=self.product.headers)
         with traffic, ThreadPoolExecutor(1) as aside:
             bad = aside.submit(self.plant, second)
             with self.phase("Roll version 2 out under live traffic"):
@@ -192,14 +197,11 @@ class Demo:
         return result
 
     def predict(self) -> dict[str, Any]:
-        """Ask for the forecast of one security through the transformer, and show it."""
-        from pipelines.cli.predict import present, show
+        """Ask the product API for the forecast of one security, as an application does, and show it."""
+        from pipelines.cli.predict import show
 
-        outputs, parameters = predict_entity(self.serving, self.spec, ENTITY, AT)
-        answer = {
-            "security_id": ENTITY,
-            **present(self.spec, outputs, 0, parameters, served_horizons(self.serving, self.spec)),
-        }
+        told = self.product.post(ROUTE, {"security_id": ENTITY, "as_of": AT})
+        answer = {**told["data"], "disclaimers": told["metadata"]["disclaimers"]}
         show(answer)
         return answer
 

@@ -61,21 +61,20 @@ def parse_query(raw: bytes, request: type[BaseModel]) -> dict[str, Any]:
     return {name: values if name in lists else values[-1] for name, values in found.items()}
 
 
-def prediction_routes(products: Products, service: PredictionService) -> APIRouter:
-    """Return the routes of every model."""
-    router = APIRouter(route_class=PredictionRoute, tags=[TAG])
+def add_prediction_routes(router: APIRouter, products: Products, service: PredictionService) -> None:
+    """Add the routes of every model to the application's own router: an included one would wrap them anew."""
     for (method, path), offer in products.by_route.items():
-        endpoint = _endpoint(offer, method, path, service)
         router.add_api_route(
             path,
-            endpoint,
+            _endpoint(offer, method, path, service),
             methods=[method],
+            tags=[TAG],
             summary=offer.spec.title,
             description=offer.spec.summary,
             response_model=Envelope[offer.product.response],  # type: ignore[name-defined]
             operation_id=f"{method.lower()}_{path.strip('/').replace('/', '_').replace('-', '_')}",
+            route_class_override=PredictionRoute,
         )
-    return router
 
 
 def _endpoint(offer: Offer, method: str, path: str, service: PredictionService) -> Callable[..., Any]:

@@ -12,13 +12,14 @@ from uuid import uuid4
 import orjson
 from pydantic import BaseModel
 
-from components.errors import ArthaflowError, FeatureUnavailable, InvalidRequest, MissingValue, ModelUnavailable
+from components.errors import ArthaflowError, FeatureUnavailable, InvalidRequest, MissingValue
 from components.models.product import Served, Subject
 from components.records.log import PredictionEntry, PredictionLog
 from components.records.pseudonym import pseudonym
 from inference.gateway.cache.canonical import canonical_key
 from inference.gateway.cache.prediction_cache import Fetched, Fresh, PredictionCache
 from inference.gateway.caller import Caller
+from inference.gateway.calls.model_calls import unanswered
 from inference.gateway.envelope import now
 from inference.gateway.product.products import Offer, columns_of
 from inference.telemetry.tracing import span
@@ -168,9 +169,7 @@ class PredictionService:
     ) -> Fetched:
         product = offer.product
         key = canonical_key(request.model_dump(mode="json"))
-        version = self.versions.current(offer.name)
-        if assignment is not None:  # a variant's answers are its own version's, which may not be the usual one
-            version = assignment.version or f"{version}/{assignment.track}"
+        version = assignment.version if assignment else self.versions.current(offer.name)
 
         async def compute() -> Fresh:
             return await self._ask(offer, request, asked, assignment)
@@ -182,17 +181,18 @@ class PredictionService:
 
     async def _ask(self, offer: Offer, request: BaseModel, asked: Asked, assignment: Assignment | None) -> Fresh:
         at = datetime.now(UTC)
-        body, own = encode_request({k: v for k, v in offer.product.to_inputs(request, at).items()})
+        body, own = encode_request(offer.product.to_inputs(request, at))
         headers = [*asked.headers, *((k.lower().encode(), v.encode()) for k, v in own.items())]
         if assignment is not None:
             headers.append((TRACK, assignment.track.encode()))
         response = await self.calls.infer(offer.name, headers, body)
         told = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
         if response.status != 200:
-            raise refusal(offer.name, response.status, response.body)
+            raise unanswered(offer.name, response) or refusal(response.status, response.body)
         outputs, parameters = decode_response(response.body, told)
         version = str(parameters.get("model_version") or told.get("x-model-version", ""))
-        self.versions.note(offer.name, version)
+        track = told.get("x-model-track", "")
+        self.versions.note(offer.name, version, track)
         generated = str(parameters.get("generated_at") or now())
         columns = await self._columns_of(offer.name, version, asked)
         served = Served(outputs, parameters, columns, version, generated, offer.spec.disclaimers)
@@ -202,7 +202,7 @@ class PredictionService:
             offer.product.confidence(found) if offer.product.confidence else None,
             at.isoformat(),
             parameters.get("feature_timestamps"),
-            told.get("x-model-track", ""),
+            track,
         )
         data = orjson.dumps(found.model_dump(mode="json", exclude_none=True))
         return Fresh(kept.join(data), version)
@@ -213,7 +213,7 @@ class PredictionService:
             return known
         response = await self.calls.get(model, f"/v2/models/{model}", list(asked.headers))
         if response.status != 200:
-            raise refusal(model, response.status, response.body)
+            raise unanswered(model, response) or refusal(response.status, response.body)
         self._columns = {k: v for k, v in self._columns.items() if k[0] != model or len(self._columns) < 64}
         return self._columns.setdefault((model, version), columns_of(orjson.loads(response.body)))
 
@@ -278,22 +278,18 @@ class PredictionService:
         return orjson.dumps(told)
 
 
-def refusal(model: str, status: int, body: bytes) -> ArthaflowError:
+def refusal(status: int, body: bytes) -> ArthaflowError:
     """Return what a model's server refused, as an error of the product: a wrong request stays the client's."""
     try:
         told = orjson.loads(body)
     except orjson.JSONDecodeError:
         told = {}
     told = told if isinstance(told, dict) else {}
-    problem = str(told.get("error") or f"The model {model!r} answered with status {status}.")
+    problem = str(told.get("error") or f"The model answered with status {status}.")
     remedy = str(told.get("remedy", ""))
     if status in (400, 422):
         missing = "missing" in told or "is required" in problem
         return (MissingValue if missing else InvalidRequest)(problem, remedy, str(told.get("path", "")))
     if status == 404:
         return FeatureUnavailable(problem, remedy)
-    if status in (429, 503):
-        error: ArthaflowError = ModelUnavailable(problem, remedy or "Send the request again in a second.")
-        error.retry_after_s = 1.0
-        return error
     return PredictionFailed(problem, remedy or "Report it with the request id.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -34,8 +35,13 @@ class Gateway:
         self.write(models)
         self.port = free_port()
         command = [sys.executable, "-m", "inference.gateway", "--models", str(self.file), "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--reload_seconds", "0.05", *arguments]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        command += ["--port", str(self.port), "--reload_seconds", "0.05", "--auth", "off", *arguments]
+        environment = {
+            **os.environ,
+            "ARTHAFLOW_HOME": str(folder / "home"),
+            "ARTHAFLOW_GATEWAY_AUTHENTICATED_PER_HOUR": "0",
+        }
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30.0, trust_env=False)
 
     def write(self, models: dict[str, dict[str, Any]]) -> None:
