@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Kind = Literal["ratio", "user_mean", "total"]
 Role = Literal["primary", "secondary", "guardrail"]
-LOWER_WORDS = tuple("error latency loss drawdown churn complaint unsubscribe cost delay mae mse".split())
+LOWER_WORDS = ("error", "latency", "loss", "drawdown", "churn", "complaint", "cost", "delay", "mae", "mse")
 MARGIN = 0.02
 
 FROM_OUTCOMES: dict[str, str] = {
@@ -22,7 +22,6 @@ FROM_OUTCOMES: dict[str, str] = {
     "mae": "absolute_error",
     "squared_error": "squared_error",
     "mse": "squared_error",
-    "error_rate": "failed",
     "latency_ms": "latency_ms",
 }
 """Metrics that the prediction log and the reported outcomes hold; everything else comes from applications."""

@@ -1,0 +1,1 @@
+"""Experiments in the gateway: assignment from memory, payloads, records, evidence from the prediction log."""
