@@ -42,6 +42,8 @@ class GatewaySettings(BaseSettings):
         What happens to a caller whose questions look like the extraction of a model: ``log`` or ``limit``.
     cpu_hour_cost, gpu_hour_cost, currency
         For the cost analytics.
+    alertmanager_url : str
+        Of the Alertmanager whose active alerts stand among ours; empty for none.
     """
 
     model_config = SettingsConfigDict(env_prefix="ARTHAFLOW_GATEWAY_", extra="ignore")
@@ -67,6 +69,7 @@ class GatewaySettings(BaseSettings):
     cpu_hour_cost: float = Field(default=3.5, ge=0)
     gpu_hour_cost: float = Field(default=60.0, ge=0)
     currency: str = "INR"
+    alertmanager_url: str = Field(default="", pattern=r"^(https?://[^\s/]+\S*)?$")
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ from inference.router.quantity import Message
 from inference.router.recorder import Exchange, Recorder
 from inference.router.table import RoutingTable
 from inference.telemetry import tracing
+from inference.telemetry.sending import send
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -129,7 +130,7 @@ class Proxy:
         response, why = None, ""
         try:
             timeout = self.timeout_s if alone else min(self.impatience_s, self.timeout_s)
-            response = await self._send(backend, scope, target, body, timeout)
+            response = await send(backend, scope["method"], target, scope["headers"], body, timeout)
             response.headers += [(b"x-model-version", backend.version.encode()), (TRACK_HEADER, backend.track.encode())]
             why = f"answered {response.status}"
         except BackendFailed as error:
@@ -138,15 +139,6 @@ class Proxy:
             elapsed = time.perf_counter() - began
             self._record(backend, scope["headers"], body, response, elapsed, attempt, bool(forced))
         return response, why
-
-    async def _send(self, backend: Backend, scope: Scope, target: bytes, body: bytes, timeout: float) -> Response:
-        route = self._template(scope["path"])
-        told = {"model": self._model, "model_version": backend.version, "track": backend.track}
-        with tracing.client_span(scope["method"], route, backend.host, **told) as span:
-            headers = tracing.inject(scope["headers"])
-            response = await backend.send(scope["method"], target, headers, body, timeout)
-            span.answered(response.status)
-            return response
 
     def _record(
         self,

@@ -1,0 +1,1 @@
+"""What the gateway can say about models from the product's records: speed, errors, accuracy, drift, use, cost."""
