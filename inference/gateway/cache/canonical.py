@@ -66,19 +66,34 @@ def canonical_bytes(value: Any) -> bytes:
 
 
 def _write(value: Any, write: Any) -> None:
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         write(_text(value))
-    elif value is None or isinstance(value, bool | np.bool_):
+    elif kind is float:
+        write(_float(value))
+    elif kind is int:
+        write(_integer(value))
+    elif kind is dict:
+        _write_object(value, write)
+    elif kind is list:
+        _write_list(value, write)
+    else:
+        _write_other(value, write)
+
+
+def _write_other(value: Any, write: Any) -> None:
+    if value is None or isinstance(value, bool | np.bool_):
         write("null" if value is None else "true" if value else "false")
-    elif isinstance(value, int | float | np.integer | np.floating):
-        write(_number(value))
+    elif isinstance(value, str):
+        write(_text(str(value)))
+    elif isinstance(value, int | np.integer):
+        write(_integer(int(value)))
+    elif isinstance(value, float | np.floating):
+        write(_float(float(value)))
     elif isinstance(value, dict):
         _write_object(value, write)
-    elif isinstance(value, list | tuple):
-        for place, item in enumerate(value):
-            write("," if place else "[")
-            _write(item, write)
-        write("]" if value else "[]")
+    elif isinstance(value, tuple | list):
+        _write_list(value, write)
     elif isinstance(value, np.ndarray):
         _write_array(value, write)
     else:
@@ -103,6 +118,15 @@ def _write_object(value: dict[Any, Any], write: Any) -> None:
     write("}" if value else "{}")
 
 
+def _write_list(value: list[Any] | tuple[Any, ...], write: Any) -> None:
+    separator = "["
+    for item in value:
+        write(separator)
+        _write(item, write)
+        separator = ","
+    write("]" if value else "[]")
+
+
 def _write_array(value: np.ndarray[Any, Any], write: Any) -> None:
     """Write a tensor as no JSON value can look: ``<f4(2,3)`` and its values' digest."""
     if value.dtype.kind not in "biuf":
@@ -117,16 +141,20 @@ def _write_array(value: np.ndarray[Any, Any], write: Any) -> None:
     write(f"{plain.dtype.str}{list(value.shape)}{hashlib.sha256(plain.data).hexdigest()}")
 
 
-def _number(value: Any) -> str:
-    number = value.item() if isinstance(value, np.generic) else value
-    if isinstance(number, int):
-        try:
-            return str(int(number))
-        except ValueError as error:
-            raise InvalidRequest("A whole number has more than 4300 digits.", REMEDY) from error
-    if number - number != 0:  # NaN, infinity
-        raise InvalidRequest(f"{number} is no JSON number.", REMEDY)
-    return str(int(number)) if number.is_integer() else repr(float(number))
+def _integer(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError as error:
+        raise InvalidRequest("A whole number has more than 4300 digits.", REMEDY) from error
+
+
+def _float(value: float) -> str:
+    written = repr(value)
+    if written.endswith(".0"):
+        return written[:-2] if value else "0"
+    if "n" in written:  # nan, inf
+        raise InvalidRequest(f"{value} is no JSON number.", REMEDY)
+    return str(int(value)) if value.is_integer() else written
 
 
 def _text(value: str) -> str:
