@@ -1,4 +1,4 @@
-"""journal_positions: up to where the journal of each writing process is in the database, so that no record comes twice."""
+"""journal_positions: up to where each writing process's journal is in the database, so that no record comes twice."""
 
 from __future__ import annotations
 

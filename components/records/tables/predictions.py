@@ -39,6 +39,8 @@ ml_predictions = Table(
     Column("output_prediction", Json(), key="output"),
     Column("confidence", Decimal(5, 4)),
     Column("actual_outcome", Json()),
+    # The value that the prediction starts from, for example today's price: with it a direction can be right or wrong.
+    Column("reference_value", Decimal(18, 8)),
     # The audit trail's.
     Column("model_name", Name(200)),
     Column("latency_ms", Float),
@@ -62,6 +64,7 @@ ml_predictions = Table(
     UniqueConstraint("prediction_id"),
     UniqueConstraint("chain_seq"),
     Index("idx_predictions_model_time", "model_id", "created_at"),
+    Index("idx_predictions_name_time", "model_name", "created_at"),
     Index("idx_predictions_entity", "entity_type", "entity_id", "created_at"),
     Index("idx_predictions_time", "created_at"),
     Index("idx_predictions_user", "user_pseudonym"),
@@ -76,6 +79,7 @@ outcomes = Table(
     Column("revision", Integer, nullable=False),
     Column("actual_value", Decimal(18, 8)),
     Column("actual_class", Name(50)),
+    Column("reference_value", Decimal(18, 8)),
     Column("status", Name(20), nullable=False),
     Column("source", Name(100), nullable=False),
     Column("reported_by", Name(64)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import hashlib
 import ipaddress
 import math
@@ -70,9 +71,10 @@ class Decimal(TypeDecorator[float]):
         rounded = round(float(value), self.scale)
         return rounded if abs(rounded) < 10.0 ** (self.precision - self.scale) else None
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> float | None:
-        """Return :meth:`fit`."""
-        return self.fit(value)
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Return :meth:`fit`; exactly, for PostgreSQL would take a float with 15 digits only."""
+        fitting = self.fit(value)
+        return fitting if fitting is None or dialect.name == "sqlite" else decimal.Decimal(repr(fitting))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> float | None:
         """Return a float."""

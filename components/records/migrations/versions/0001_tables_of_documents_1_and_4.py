@@ -156,6 +156,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("actual_value", Decimal(18, 8), nullable=True),
         sa.Column("actual_class", Name(50), nullable=True),
+        sa.Column("reference_value", Decimal(18, 8), nullable=True),
         sa.Column("status", Name(20), nullable=False),
         sa.Column("source", Name(100), nullable=False),
         sa.Column("reported_by", Name(64), nullable=True),
@@ -229,6 +230,7 @@ def upgrade() -> None:
         sa.Column("output_prediction", Json(), nullable=True),
         sa.Column("confidence", Decimal(5, 4), nullable=True),
         sa.Column("actual_outcome", Json(), nullable=True),
+        sa.Column("reference_value", Decimal(18, 8), nullable=True),
         sa.Column("model_name", Name(200), nullable=True),
         sa.Column("latency_ms", sa.Float(), nullable=True),
         sa.Column("caller", Name(64), nullable=True),
@@ -258,6 +260,7 @@ def upgrade() -> None:
     )
     op.create_index("idx_predictions_experiment", "ml_predictions", ["experiment", "created_at"], unique=False)
     op.create_index("idx_predictions_model_time", "ml_predictions", ["model_id", "created_at"], unique=False)
+    op.create_index("idx_predictions_name_time", "ml_predictions", ["model_name", "created_at"], unique=False)
     op.create_index("idx_predictions_time", "ml_predictions", ["created_at"], unique=False)
     op.create_index("idx_predictions_user", "ml_predictions", ["user_pseudonym"], unique=False)
     op.create_table(
@@ -456,6 +459,7 @@ def downgrade() -> None:
     op.drop_table("model_deployments")
     op.drop_index("idx_predictions_user", table_name="ml_predictions")
     op.drop_index("idx_predictions_time", table_name="ml_predictions")
+    op.drop_index("idx_predictions_name_time", table_name="ml_predictions")
     op.drop_index("idx_predictions_model_time", table_name="ml_predictions")
     op.drop_index("idx_predictions_experiment", table_name="ml_predictions")
     op.drop_index("idx_predictions_entity", table_name="ml_predictions")
