@@ -111,11 +111,14 @@ def test_the_breaker_opens_probes_and_closes_over_a_servers_death_and_return() -
 
 def test_a_failing_explainer_closes_no_predictions() -> None:
     async def scenario() -> None:
-        async with upstream("503") as explainer, upstream() as model:
-            async with model_calls(m=Entry(url=model.url, explain_url=explainer.url)) as calls:
-                found = [await outcome(calls.explain("m", [], b"1")) for _ in range(6)]
-                assert found == [503] * 5 + [BreakerOpen]
-                assert await outcome(calls.infer("m", [], b"1")) == 200
+        async with (
+            upstream("503") as explainer,
+            upstream() as model,
+            model_calls(m=Entry(url=model.url, explain_url=explainer.url)) as calls,
+        ):
+            found = [await outcome(calls.explain("m", [], b"1")) for _ in range(6)]
+            assert found == [503] * 5 + [BreakerOpen]
+            assert await outcome(calls.infer("m", [], b"1")) == 200
 
     run(scenario())
 
@@ -229,20 +232,23 @@ def test_a_burst_beyond_the_limit_waits_its_turn() -> None:
 def test_a_model_that_leaves_the_table_finishes_what_is_under_way() -> None:
     async def scenario() -> None:
         metrics = GatewayMetrics()
-        async with upstream("hold") as server, upstream(version="2") as other:
-            async with model_calls(metrics, m=Entry(url=server.url)) as calls:
-                held = asyncio.create_task(calls.infer("m", [], b"1"))
-                await server.wait_for(1)
-                moved = {"m": Entry(url=other.url)}
-                calls.table.entries = moved
-                calls.update(moved)
-                assert b'"2"' in (await calls.infer("m", [], b"1")).body
-                server.released.set()
-                assert b'"1"' in (await held).body
-                calls.table.entries = {}
-                calls.update({})
-                with pytest.raises(UnknownModel):
-                    await calls.infer("m", [], b"1")
-                assert 'breaker_state{model="m"}' not in metrics.render({}).decode()
+        async with (
+            upstream("hold") as server,
+            upstream(version="2") as other,
+            model_calls(metrics, m=Entry(url=server.url)) as calls,
+        ):
+            held = asyncio.create_task(calls.infer("m", [], b"1"))
+            await server.wait_for(1)
+            moved = {"m": Entry(url=other.url)}
+            calls.table.entries = moved
+            calls.update(moved)
+            assert b'"2"' in (await calls.infer("m", [], b"1")).body
+            server.released.set()
+            assert b'"1"' in (await held).body
+            calls.table.entries = {}
+            calls.update({})
+            with pytest.raises(UnknownModel):
+                await calls.infer("m", [], b"1")
+            assert 'breaker_state{model="m"}' not in metrics.render({}).decode()
 
     run(scenario())
