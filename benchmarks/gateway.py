@@ -6,8 +6,8 @@
 
 The gateway is one process on one core, with everything on: tokens are verified, limits counted, requests validated,
 every prediction written to the journal and carried into the hash-chained log in SQLite by its child process, on that
-core too. The predictor (W1: XGBoost, 300 trees) and the load generator share the other core. Direct and through the gateway
-alternate, round by round, with the same bodies.
+core too. The predictor (W1: XGBoost, 300 trees) and the load generator share the other core. Direct and through the
+gateway alternate, round by round.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from benchmarks.models import build  # noqa: E402
 from benchmarks.report import OURS, Sample, replace_block  # noqa: E402
 from benchmarks.servers import Server  # noqa: E402
 from benchmarks.workloads import WORKLOADS  # noqa: E402
+from inference.gateway.identity.local_issuer import LocalIssuer  # noqa: E402
 from inference.ports import free_port  # noqa: E402
 
 TREES = next(w for w in WORKLOADS if w.model == "bench_trees")
@@ -97,9 +98,7 @@ class Gateway:
                 command, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         self._wait()
-        told = [sys.executable, "-m", "pipelines.cli", "token", "--role", "app", "--tier", "premium"]
-        made = subprocess.run(told, env=self.environment, capture_output=True, text=True, check=True)
-        self.token = made.stdout.split()[-1]
+        self.token = LocalIssuer(self.folder / "home").token("benchmark", "app", "premium")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -26,9 +26,8 @@ def table() -> str:
         offer = models.get((endpoint.method, endpoint.path))
         answered = f"`{offer.name}`" if offer else "the gateway" if operation else "404 until a model declares it"
         scope = scope_of(operation) if operation else "`predict`"
-        lines.append(
-            f"| {NAMES[endpoint.document]} | `{endpoint.method} {endpoint.path}` | {endpoint.purpose} | {scope} | {answered} |"
-        )
+        cells = (NAMES[endpoint.document], f"`{endpoint.method} {endpoint.path}`", endpoint.purpose, scope, answered)
+        lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
         "Beside them, for what the documents leave open:",

@@ -142,9 +142,9 @@ def _http(request: Request, error: HTTPException) -> ArthaflowError:
         known = any(e.path == path for e in ENDPOINTS)
         kind = NotServed if known else NoSuchRoute
         what = f"No model answers {method} {path} yet." if known else f"There is nothing at {path!r:.200}."
-        told = kind(what, "GET /api lists what there is, /docs describes it.")
-        told.details["available"] = products.routes()
-        return told
+        missing = kind(what, "GET /api lists what there is, /docs describes it.")
+        missing.details["available"] = products.routes()
+        return missing
     told = ArthaflowError(str(error.detail))
     told.status = error.status_code  # type: ignore[misc]
     return told

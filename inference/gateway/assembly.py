@@ -20,6 +20,7 @@ from inference.gateway.door import Door
 from inference.gateway.experiments.assigner import Assigner
 from inference.gateway.identity.door_keeper import DoorKeeper
 from inference.gateway.limits.rate_limiter import RateLimiter
+from inference.gateway.limits.watchman import Watchman
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.options import Options
 from inference.gateway.passage import Passage
@@ -80,7 +81,7 @@ class Gateway:
 
 
 def prepare(database: Database) -> None:
-    """Bring a SQLite file up to date; a PostgreSQL server is migrated by the chart's job, not by whoever starts first."""
+    """Bring a SQLite file up to date; PostgreSQL is migrated by the chart's job, not by whoever starts first."""
     if database.dialect == "sqlite":
         database.migrate()
         return
@@ -109,7 +110,8 @@ def assemble(options: Options, config: GatewaySettings | None = None, home: Sett
     log = PredictionLog(home.root / "gateway" / "journal", home)
     assigner = Assigner(database)
     limiter = RateLimiter(config, home.redis_url, metrics.registry)
-    predictions = PredictionService(table, calls, cache, versions, log, assigner)
+    watchman = Watchman(config, limiter, metrics)
+    predictions = PredictionService(table, calls, cache, versions, log, assigner, watchman)
     keeper = DoorKeeper(config, home.root, home.redis_url)
     shared = Services(config, table, database, log, cache, calls, keeper, limiter, metrics, Products(), predictions)
     passage = Passage(
@@ -120,7 +122,7 @@ def assemble(options: Options, config: GatewaySettings | None = None, home: Sett
         body_timeout_s=options.body_timeout_s,
         forward_token=options.forward_token,
         calls=calls,
-        log=V2Log(log),
+        log=V2Log(log, watchman),
     )
     metrics.watch_backlog(log.backlog)
     overload = Overload(config, metrics)

@@ -79,7 +79,8 @@ class Door:
         if scope["type"] != "http":
             return
         if scope["path"].startswith(ALIAS):
-            scope["path"] = scope["raw_path"] = "/api/ml/" + scope["path"].removeprefix(ALIAS)
+            scope["path"] = "/api/ml/" + scope["path"].removeprefix(ALIAS)
+            scope["raw_path"] = scope["path"].encode()
         visit = Visit(self, scope, send)
         with server_span(scope, visit.template) as told:
             visit.state["trace_id"] = current_trace_id() or trace_id_of(scope["headers"])
@@ -127,7 +128,8 @@ class Visit:
 
     def __init__(self, door: Door, scope: Scope, send: Send) -> None:
         self.door, self.scope, self._send = door, scope, send
-        self.method, self.path = scope["method"], scope["path"]
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
         self.identity = request_id(scope["headers"])
         self.client = door.shared.keeper.client(scope)
         self.traced = [(name, value) for name, value in scope["headers"] if name in (b"traceparent", b"tracestate")]
@@ -195,10 +197,9 @@ class Visit:
         """Count the request and write it to the access log."""
         spent = time.perf_counter() - self.state["began"]
         caller, error = self.state["caller"], self.state["error"]
+        template: str = getattr(self.scope.get("route"), "path", "")
         if not self.raw:
-            route = self.scope.get("route")
-            template = getattr(route, "path", "unmatched")
-            self.door.shared.metrics.product(template, self.state["model"], self.status, spent)
+            self.door.shared.metrics.product(template or "unmatched", self.state["model"], self.status, spent)
         if error is not None:
             self.door.shared.metrics.denied(error, caller.tier if caller else "public")
         if caller is None and error is None:
@@ -208,7 +209,7 @@ class Visit:
                 request_id=self.state["request_id"],
                 model=self.state["model"],
                 version=self.state["version"],
-                endpoint=getattr(self.scope.get("route"), "path", self.path)[:200],
+                endpoint=(template or self.path)[:200],
                 method=self.method,
                 status=self.status,
                 input_bytes=int(dict(self.scope["headers"]).get(b"content-length", b"0") or 0),

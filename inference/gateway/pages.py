@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from inference.gateway.envelope import Envelope, ok
-from inference.gateway.services import Services, services
+from inference.gateway.services import services
 
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 router = APIRouter()
@@ -31,10 +31,8 @@ async def ready(request: Request) -> JSONResponse:
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """Prometheus metrics of this process."""
-    shared: Services = services(request)
-    return Response(
-        shared.metrics.render(request.app.state.passage.upstreams.in_flight()), headers={"content-type": TEXT_FORMAT}
-    )
+    under_way = request.app.state.passage.upstreams.in_flight()
+    return Response(services(request).metrics.render(under_way), headers={"content-type": TEXT_FORMAT})
 
 
 @router.get("/api", tags=["about"], summary="What there is", response_model=Envelope[dict[str, Any]])

@@ -1,4 +1,4 @@
-"""Predictions of raw V2 clients in the prediction log: what passed through is audited like what the product API asked."""
+"""Predictions of raw V2 clients in the prediction log: what passes through is audited like any other."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import orjson
 
 from components.records.log import PredictionEntry, PredictionLog
 from inference.gateway.caller import Caller
+from inference.gateway.limits.watchman import Watchman
 from inference.router.backend import Headers, Response
 
 LARGEST = 64 * 1024
-"""Bytes of a request or answer that are kept as they are; of larger ones, and of binary ones, the log keeps the digest."""
+"""Bytes of a request or answer that are kept as they are; of larger and of binary ones the log keeps the digest."""
 
 ROUTE = "/v2/models/{model}/infer"
 
@@ -27,10 +28,12 @@ class V2Log:
     Parameters
     ----------
     log : PredictionLog
+    watchman : Watchman
+        Sees the questions.
     """
 
-    def __init__(self, log: PredictionLog) -> None:
-        self.log = log
+    def __init__(self, log: PredictionLog, watchman: Watchman) -> None:
+        self.log, self.watchman = log, watchman
 
     async def write(self, model: str, headers: Headers, body: bytes, answer: Response, state: Mapping[str, Any]) -> str:
         """Log a prediction before it is passed back, and return the version that answered.
@@ -50,13 +53,15 @@ class V2Log:
         caller: Caller = state["caller"]
         told = dict(answer.headers)
         version = _version(told, answer.body)
+        inputs = _kept(headers, body)
+        await self.watchman.note(caller, model, [t.get("data") for t in _tensors(inputs)])
         await self.log.write(
             PredictionEntry(
                 prediction_id=str(uuid4()),
                 model=model,
                 version=version,
                 route=ROUTE,
-                inputs=_kept(headers, body),
+                inputs=inputs,
                 output=_kept(answer.headers, answer.body),
                 value=None,
                 confidence=None,
@@ -73,6 +78,11 @@ class V2Log:
             )
         )
         return version
+
+
+def _tensors(inputs: Any) -> list[dict[str, Any]]:
+    found = inputs.get("inputs") if isinstance(inputs, dict) else None
+    return [t for t in found if isinstance(t, dict)] if isinstance(found, list) else []
 
 
 def _version(headers: Mapping[bytes, bytes], body: bytes) -> str:

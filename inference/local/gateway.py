@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,8 +70,8 @@ def start_gateway(serving: Supervisor, *, port: int | None = None) -> Endpoint:
         return found
     chosen = _port(port)
     path = publish(serving)
-    command = (sys.executable, "-m", "inference.gateway", "--models", str(path), "--host", "127.0.0.1")
-    command += ("--port", str(chosen), "--reload_seconds", "0.25")
+    listens = ("--host", "127.0.0.1", "--port", str(chosen), "--reload_seconds", "0.25")
+    command = (sys.executable, "-m", "inference.gateway", "--models", str(path), *listens)
     return serving.launch(Endpoint("gateway", "all", http_port=chosen, command=command, ready_path="/ready"), 60.0)
 
 
@@ -81,9 +80,8 @@ def start_jobs(serving: Supervisor) -> Endpoint:
     found = serving.state.read().get(JOBS)
     if found is not None and found.alive:
         return found
-    arthaflow = Path(sys.executable).with_name("arthaflow")
-    command = (str(arthaflow),) if os.access(arthaflow, os.X_OK) else (sys.executable, "-m", "pipelines.cli")
-    return serving.launch(Endpoint("jobs", "all", command=(*command, "jobs", "work")), 0.0)
+    command = (sys.executable, "-c", "from pipelines.cli import main; main()", "jobs", "work")
+    return serving.launch(Endpoint("jobs", "all", command=command), 0.0)
 
 
 def _port(wanted: int | None) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from inference.gateway.cache.versions import VersionWatch
     from inference.gateway.calls.model_calls import ModelCalls
     from inference.gateway.experiments.assigner import Assignment
+    from inference.gateway.limits.watchman import Watchman
     from inference.gateway.table import ModelTable
 
 TRACK = b"x-model-track"
@@ -129,6 +130,7 @@ class PredictionService:
     versions : VersionWatch
     log : PredictionLog
     assigner : Assigns
+    watchman : Watchman
     """
 
     def __init__(
@@ -139,9 +141,10 @@ class PredictionService:
         versions: VersionWatch,
         log: PredictionLog,
         assigner: Assigns,
+        watchman: Watchman,
     ) -> None:
         self.table, self.calls, self.cache = table, calls, cache
-        self.versions, self.log, self.assigner = versions, log, assigner
+        self.versions, self.log, self.assigner, self.watchman = versions, log, assigner, watchman
         self._columns: dict[tuple[str, str], Mapping[str, tuple[str, ...]]] = {}
 
     async def answer(self, offer: Offer, payload: Any, asked: Asked) -> Answer:
@@ -180,6 +183,7 @@ class PredictionService:
             )
 
     async def _ask(self, offer: Offer, request: BaseModel, asked: Asked, assignment: Assignment | None) -> Fresh:
+        await self.watchman.note(asked.caller, offer.name, request.model_dump(mode="json"))
         at = datetime.now(UTC)
         body, own = encode_request(offer.product.to_inputs(request, at))
         headers = [*asked.headers, *((k.lower().encode(), v.encode()) for k, v in own.items())]

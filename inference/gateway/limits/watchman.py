@@ -1,0 +1,75 @@
+"""The watchman: shows every new question to the extraction watch, and does what the settings say about a suspicion."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from inference.gateway.caller import Caller
+from inference.gateway.limits.extraction_watch import ExtractionWatch
+
+if TYPE_CHECKING:
+    from inference.gateway.config import GatewaySettings
+    from inference.gateway.limits.rate_limiter import RateLimiter
+    from inference.gateway.metrics import GatewayMetrics
+
+LOG = logging.getLogger("arthaflow.gateway.extraction")
+MOST = 256
+"""Numbers of a question that are looked at; a larger one is told apart by its first ones."""
+
+
+class Watchman:
+    """Watches the questions that reach models: what the cache answers teaches nobody anything new.
+
+    Parameters
+    ----------
+    config : GatewaySettings
+        ``watch``: ``log``, or ``limit`` to a tenth of the caller's rate for an hour.
+    limiter : RateLimiter
+    metrics : GatewayMetrics
+    """
+
+    def __init__(self, config: GatewaySettings, limiter: RateLimiter, metrics: GatewayMetrics) -> None:
+        self.limits = config.watch == "limit"
+        self.limiter, self.metrics = limiter, metrics
+        self.watch = ExtractionWatch()
+
+    async def note(self, caller: Caller, model: str, question: Any) -> None:
+        """Look at a question's numbers.
+
+        Parameters
+        ----------
+        question : JSON value
+            Its numbers are taken in the order in which they stand.
+        """
+        if caller.tier == "internal":
+            return
+        suspicion = self.watch.observe(caller.pseudonym, model, list(islice(numbers(question), MOST)))
+        if suspicion is None:
+            return
+        self.metrics.suspected(model)
+        LOG.warning("%s Caller %s.", suspicion.sentence, caller.pseudonym)
+        if self.limits:
+            await self.limiter.punish(caller)
+
+
+def numbers(value: Any) -> Iterator[float]:
+    """Return the numbers of a JSON value, in order; truth values are none.
+
+    Examples
+    --------
+    >>> list(numbers({"a": [1, 2.5], "b": {"c": True, "d": "7", "e": 3}}))
+    [1.0, 2.5, 3.0]
+    """
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int | float):
+        yield float(value)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from numbers(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from numbers(part)
