@@ -159,7 +159,7 @@ def prediction_view(row: Row, caller: Caller) -> Prediction:
             "actual_value": row["actual_value"],
         }
     if audits or yours:
-        shown |= {"inputs": row["input_features"], "output": row["output"]}
+        shown |= {"inputs": row["input_features"], "output": row["output_prediction"]}
     if audits:
         shown |= {"caller": row["caller"], "user": row["user_pseudonym"]}
     return Prediction(
