@@ -116,7 +116,7 @@ def share(client: str) -> str:
     address = parse(client)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
-    return client
+    return client if address is None else str(address)
 
 
 def _network(entry: str, setting: str) -> Network:
