@@ -99,7 +99,7 @@ def _queries(person: Person) -> dict[str, Select[Any]]:
 
 def _rows(connection: Connection, query: Select[Any]) -> list[Row]:
     found = connection.execute(query).mappings()
-    return [{name: row[name] for name in row if name not in _INTERNAL} for row in found]
+    return [{str(name): value for name, value in row.items() if name not in _INTERNAL} for row in found]
 
 
 def _csv(rows: list[Row]) -> str:

@@ -133,6 +133,11 @@ class PredictionLog:
         """Return how many bytes of this process wait for the database."""
         return self._journal.written - self._journal.bytes_before(self._child.done)
 
+    @property
+    def drainer_pid(self) -> int:
+        """The child's process id; 0 while there is none."""
+        return self._child.pid
+
     async def close(self, drain_s: float = 10.0) -> None:
         """Write what waits, and let the child carry it into the database.
 
