@@ -90,7 +90,7 @@ def routers() -> list[APIRouter]:
 
 
 def _refusal(text: str) -> dict[str, Any]:
-    problem = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
+    problem = {"schema": Problem.model_json_schema()}
     return {"description": text, "model": ErrorEnvelope, "content": {PROBLEM: problem}}
 
 
