@@ -155,7 +155,11 @@ def open_database(config: Settings | None = None) -> Database:
         If it cannot be opened, or its schema is newer than this code.
     """
     database = Database((config or settings()).records_uri)
-    database.migrate()
+    try:
+        database.migrate()
+    except ArthaflowError:
+        database.close()
+        raise
     return database
 
 

@@ -182,7 +182,7 @@ def _same(before: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
     return all(before[name] == made[name] for name in ("actual_value", "actual_class", "reference_value"))
 
 
-def _joined(prediction: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
+def _joined(prediction: Any, outcome: Any) -> dict[str, Any]:
     value, actual = prediction["prediction_value"], outcome["actual_value"]
     return {
         "its_id": prediction["prediction_id"],
@@ -199,7 +199,7 @@ def _joined(prediction: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[s
     }
 
 
-def _correct(prediction: Mapping[str, Any], outcome: Mapping[str, Any]) -> bool | None:
+def _correct(prediction: Any, outcome: Any) -> bool | None:
     if outcome["actual_class"] is not None and prediction["prediction_class"] is not None:
         return bool(outcome["actual_class"] == prediction["prediction_class"])
     value, actual = prediction["prediction_value"], outcome["actual_value"]

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 def insert_missing(connection: Connection, table: Table, values: Mapping[str, Any], unique: Sequence[str]) -> bool:
     """Insert a row unless one with the same ``unique`` columns is there; return whether it was inserted."""
     statement = _insert(connection, table).values(**values).on_conflict_do_nothing(index_elements=list(unique))
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(statement.returning(*table.primary_key)).first() is not None
 
 
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any], unique: Sequence[str]) -> None:

@@ -88,10 +88,26 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """The URL of a fresh, empty database; dropped afterwards, whoever is still connected."""
-    name = f"t{uuid.uuid4().hex}"
-    plain = postgres_server.replace("+psycopg", "") + "/postgres"
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    yield f"{postgres_server}/{name}"
-    with psycopg.connect(plain, autocommit=True) as connection:
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(server: str, template: str = "template0") -> Iterator[str]:
+    """Make a database as :func:`create_database` does; yield its URL, and drop it."""
+    name = create_database(server, template)
+    yield f"{server}/{name}"
+    with _administering(server) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def create_database(server: str, template: str = "template0") -> str:
+    """Make a database as a copy of another one, which nobody may be connected to; return its name."""
+    name = f"t{uuid.uuid4().hex}"
+    with _administering(server) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return name
+
+
+def _administering(server: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(server.replace("+psycopg", "") + "/postgres", autocommit=True)

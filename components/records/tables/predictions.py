@@ -85,6 +85,8 @@ outcomes = Table(
     Column("reported_by", Name(64)),
     Column("observed_at", Instant(), nullable=False),
     moment("created_at"),
+    moment("updated_at", updated=True),
     UniqueConstraint("prediction_id", "revision"),
     Index("idx_outcomes_status", "status", "created_at"),
+    Index("idx_outcomes_changed", "updated_at"),
 )

@@ -162,9 +162,11 @@ def upgrade() -> None:
         sa.Column("reported_by", Name(64), nullable=True),
         sa.Column("observed_at", Instant(), nullable=False),
         sa.Column("created_at", Instant(), server_default=sa.text("(CURRENT_TIMESTAMP)"), nullable=False),
+        sa.Column("updated_at", Instant(), server_default=sa.text("(CURRENT_TIMESTAMP)"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outcomes")),
         sa.UniqueConstraint("prediction_id", "revision", name=op.f("uq_outcomes_prediction_id_revision")),
     )
+    op.create_index("idx_outcomes_changed", "outcomes", ["updated_at"], unique=False)
     op.create_index("idx_outcomes_status", "outcomes", ["status", "created_at"], unique=False)
     op.create_table(
         "feature_values",
@@ -470,6 +472,7 @@ def downgrade() -> None:
     op.drop_index("idx_feature_values_entity_time", table_name="feature_values")
     op.drop_table("feature_values")
     op.drop_index("idx_outcomes_status", table_name="outcomes")
+    op.drop_index("idx_outcomes_changed", table_name="outcomes")
     op.drop_table("outcomes")
     op.drop_index("idx_training_jobs_queue", table_name="ml_training_jobs")
     op.drop_index("idx_training_jobs_model", table_name="ml_training_jobs")

@@ -1,0 +1,160 @@
+"""model_performance_metrics: per version and day, week or month, how busy it was and how good it turned out to be.
+
+A period holds the predictions that were made in it; its figures are computed again as their outcomes arrive.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+
+import numpy as np
+from sqlalchemy import Connection, case, func, select
+
+from components.records.database import Database
+from components.records.figures import Joined, figures
+from components.records.models import ensure_model
+from components.records.outcomes import join_orphans
+from components.records.tables import ml_predictions, model_performance_metrics, outcomes
+from components.records.upsert import upsert
+
+Period = Literal["daily", "weekly", "monthly"]
+PERIODS: tuple[Period, ...] = ("daily", "weekly", "monthly")
+ONE_DAY = frozenset({"1d", "1_day"})
+_p = ml_predictions.c
+
+
+def window(period: Period, day: date) -> tuple[date, date]:
+    """Return the first day of the period that ``day`` lies in, and the first day after it.
+
+    Examples
+    --------
+    >>> window("weekly", date(2026, 11, 21))
+    (datetime.date(2026, 11, 16), datetime.date(2026, 11, 23))
+    """
+    if period == "daily":
+        return day, day + timedelta(days=1)
+    if period == "weekly":
+        monday = day - timedelta(days=day.weekday())
+        return monday, monday + timedelta(days=7)
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=32)).replace(day=1)
+
+
+def compute_performance(database: Database, day: date, periods: tuple[Period, ...] = PERIODS) -> int:
+    """Compute the metrics of the periods that ``day`` (UTC) lies in, for every version that answered in them.
+
+    Returns
+    -------
+    int
+        How many rows were written.
+    """
+    written = 0
+    for period in periods:
+        first, after = window(period, day)
+        begin, end = _midnight(first), _midnight(after)
+        with database.read() as connection:
+            told = {
+                key: counts | _figures(connection, *key, begin, end) for key, counts in _volume(connection, begin, end)
+            }
+        with database.write() as connection:
+            for (model, version), values in told.items():
+                row = {
+                    "model_id": ensure_model(connection, model, version),
+                    "metric_date": first,
+                    "evaluation_period": period,
+                    **values,
+                }
+                upsert(connection, model_performance_metrics, row, ("model_id", "metric_date", "evaluation_period"))
+        written += len(told)
+    return written
+
+
+def refresh_performance(database: Database, since: datetime) -> int:
+    """Join what waits, then compute every period whose predictions or outcomes changed since then.
+
+    Returns
+    -------
+    int
+        How many rows were written.
+    """
+    join_orphans(database)
+    day = func.date(_p.created_at)
+    made = select(day).where(_p.created_at >= since)
+    told = select(day).join(outcomes, outcomes.c.prediction_id == _p.prediction_id)
+    told = told.where(outcomes.c.updated_at >= since)
+    with database.read() as connection:
+        days = {date.fromisoformat(str(found)) for found in connection.execute(made.union(told)).scalars()}
+    todo = {(period, window(period, found)[0]) for found in days for period in PERIODS}
+    return sum(compute_performance(database, first, (period,)) for period, first in sorted(todo))
+
+
+def _volume(connection: Connection, begin: datetime, end: datetime) -> list[tuple[tuple[str, str], dict[str, Any]]]:
+    failed = func.sum(case((func.coalesce(_p.error, "") != "", 1), else_=0))
+    rows = connection.execute(
+        select(_p.model_name, _p.model_version, func.count(), failed)
+        .where(_p.created_at >= begin, _p.created_at < end, _p.model_name.is_not(None), _p.model_version.is_not(None))
+        .group_by(_p.model_name, _p.model_version)
+    )
+    return [
+        (
+            (model, version),
+            {
+                "total_predictions": total,
+                "failed_predictions": int(bad),
+                "successful_predictions": total - int(bad),
+            },
+        )
+        for model, version, total, bad in rows
+    ]
+
+
+def _figures(connection: Connection, model: str, version: str, begin: datetime, end: datetime) -> dict[str, Any]:
+    return figures(read_joined(connection, model, version, begin, end))
+
+
+def read_joined(connection: Connection, model: str, version: str, begin: datetime, end: datetime) -> Joined:
+    """Return the predictions of a version made from ``begin`` to before ``end`` whose outcome is known."""
+    rows = connection.execute(
+        select(
+            _p.prediction_value,
+            _p.actual_value,
+            _p.reference_value,
+            _p.confidence,
+            _p.prediction_class,
+            _p.actual_outcome,
+            _p.created_at,
+            _p.prediction_horizon,
+        ).where(
+            _p.model_name == model,
+            _p.model_version == version,
+            _p.created_at >= begin,
+            _p.created_at < end,
+            _p.actual_outcome.is_not(None),
+        )
+    ).all()
+    given = [row.actual_outcome.get("reference") for row in rows]
+    return Joined(
+        predicted=_floats([row.prediction_value for row in rows]),
+        actual=_floats([row.actual_value for row in rows]),
+        reference=_floats([r.reference_value if g is None else g for r, g in zip(rows, given, strict=True)]),
+        confidence=_floats([row.confidence for row in rows]),
+        predicted_class=_objects([row.prediction_class for row in rows]),
+        actual_class=_objects([row.actual_outcome.get("class") for row in rows]),
+        day=np.array([row.created_at.date() for row in rows], dtype="datetime64[D]"),
+        one_day=np.array([row.prediction_horizon in ONE_DAY for row in rows], dtype=bool),
+    )
+
+
+def _floats(values: list[float | None]) -> Any:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _objects(values: list[Any]) -> Any:
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
