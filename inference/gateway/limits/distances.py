@@ -21,6 +21,7 @@ DISTANCES = 192
 BAND = 0.001
 """Width of the band, natural logarithm: 0.1 % of a distance. Made-up steps have one length to the last digits, while
 natural distances come close to each other only as coordinates grow many."""
+FARTHEST = 1e6
 FEWEST_VALUES = 0.5
 """A coordinate whose distinct values are a smaller part of its questions than this is discrete: an age, a category, a
 rounded amount. Distances along those pile up by nature, so they are left out."""
@@ -63,7 +64,7 @@ class NearestDistances:
             if self._seen == WARM_UP:
                 self._settle()
             return
-        point = ((x - self._shift) * self._weight).astype(np.float32)
+        point = self._scaled(x, self._shift, self._weight)
         if self._seen % self._every == 0:
             self._measure(point)
         self._store(self._seen - 1, point)
@@ -81,17 +82,23 @@ class NearestDistances:
 
         Where most are discrete, the scale waits for other questions, so that nobody blinds the test by how he begins.
         """
-        spread = self._warm.std(axis=0)
+        lower, upper = np.quantile(self._warm, (0.25, 0.75), axis=0)
+        spread = upper - lower
         ordered = np.sort(self._warm, axis=0)
         distinct = 1 + (np.diff(ordered, axis=0) != 0).sum(axis=0)
         continuous = (distinct >= FEWEST_VALUES * WARM_UP) & (spread > 0)
         if 2 * continuous.sum() < len(continuous):
             self._seen = 0
             return
-        self._shift = self._warm.mean(axis=0)
+        self._shift = np.median(self._warm, axis=0)
         self._weight = np.where(continuous, 1.0 / np.where(spread > 0, spread, 1.0), 0.0)
         for place, row in enumerate(self._warm):
-            self._store(place, ((row - self._shift) * self._weight).astype(np.float32))
+            self._store(place, self._scaled(row, self._shift, self._weight))
+
+    @staticmethod
+    def _scaled(x: Array, shift: Array, weight: Array) -> npt.NDArray[np.float32]:
+        """Scale a question; far outliers come near, because one whose square is infinite would blind the search."""
+        return ((x - shift) * weight).clip(-FARTHEST, FARTHEST).astype(np.float32)
 
     def _store(self, place: int, point: npt.NDArray[np.float32]) -> None:
         self._points[place % self.capacity] = point

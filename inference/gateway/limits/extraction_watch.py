@@ -24,6 +24,7 @@ SWEEP = 0.5
 PROBING = 0.8
 VOLUME = 5000
 BUDGET_BYTES = 64 * 2**20
+LARGEST = 1e30
 REMEMBERED = 512
 """Latest questions among which a repeated one is recognised."""
 
@@ -49,9 +50,8 @@ class Suspicion:
 
 @dataclass
 class _Watched:
-    """What is known about one caller and one model."""
+    """What is known about one caller, one model, and questions of one width."""
 
-    width: int
     since: float
     distances: NearestDistances
     sweeps: Sweeps
@@ -91,7 +91,7 @@ class ExtractionWatch:
     ) -> None:
         self.window_s, self.volume, self.budget_bytes = window_s, volume, budget_bytes
         self._clock = clock
-        self._watched: OrderedDict[tuple[str, str], _Watched] = OrderedDict()
+        self._watched: OrderedDict[tuple[str, str, int], _Watched] = OrderedDict()
         self._bytes = 0
 
     def observe(self, caller_pseudonym: str, model: str, vector: Sequence[float]) -> Suspicion | None:
@@ -106,12 +106,12 @@ class ExtractionWatch:
         Returns
         -------
         Suspicion or None
-            Once per caller, model and window.
+            Once per caller, model, width and window.
         """
         asked = np.asarray(vector, np.float64)
         if not asked.size:
             return None
-        watched = self._of((caller_pseudonym, model), asked.size)
+        watched = self._of((caller_pseudonym, model, asked.size))
         digest = hash(asked.tobytes())
         if digest in watched.latest:
             return None
@@ -119,8 +119,8 @@ class ExtractionWatch:
         watched.order.append(digest)
         if len(watched.order) > REMEMBERED:
             watched.latest.discard(watched.order.popleft())
-        if not np.isfinite(asked).all():
-            asked = np.nan_to_num(asked, posinf=0.0, neginf=0.0)
+        if not (np.abs(asked) < LARGEST).all():
+            asked = np.nan_to_num(asked, posinf=0.0, neginf=0.0).clip(-LARGEST, LARGEST)
         watched.distinct.add(digest)
         watched.distances.add(asked)
         watched.sweeps.add(asked)
@@ -149,19 +149,17 @@ class ExtractionWatch:
             return Suspicion("volume", count, f"About {count} different questions to {model} within one window.")
         return None
 
-    def _of(self, key: tuple[str, str], width: int) -> _Watched:
+    def _of(self, key: tuple[str, str, int]) -> _Watched:
+        """Return what is known; questions of another width are watched apart, so that mixing widths hides nothing."""
         now = self._clock()
         watched = self._watched.get(key)
-        if watched is not None and watched.width == width:
-            self._watched.move_to_end(key)
-            if now - watched.since >= self.window_s:
-                watched.since, watched.told, watched.distinct = now, False, Distinct()
+        if watched is None:
+            watched = self._watched[key] = _Watched(now, NearestDistances(key[2]), Sweeps(key[2]))
+            self._bytes += watched.nbytes
+            while self._bytes > self.budget_bytes and len(self._watched) > 1:
+                self._bytes -= self._watched.popitem(last=False)[1].nbytes
             return watched
-        if watched is not None:
-            self._bytes -= watched.nbytes
-        watched = self._watched[key] = _Watched(width, now, NearestDistances(width), Sweeps(width))
         self._watched.move_to_end(key)
-        self._bytes += watched.nbytes
-        while self._bytes > self.budget_bytes and len(self._watched) > 1:
-            self._bytes -= self._watched.popitem(last=False)[1].nbytes
+        if now - watched.since >= self.window_s:
+            watched.since, watched.told, watched.distinct = now, False, Distinct()
         return watched

@@ -22,8 +22,8 @@ from inference.gateway.limits.sliding_window import MOST_KEYS, Grant, SlidingWin
 
 logger = logging.getLogger(__name__)
 
-LEASED_PART = 500
-"""Of a limit, one part in this many is fetched from Redis at once: 20 of 10,000, 2 of 1,000, 1 of 100."""
+LEASED_PART = 200
+"""Of a limit, one part in this many is fetched from Redis at once: 50 of 10,000, 5 of 1,000, 1 of 100."""
 AWAY_S = 1.0
 """How long Redis is left alone after it failed to answer."""
 REFUSED_S = 1.0
@@ -55,7 +55,7 @@ class RateLimiter:
 
     Public callers are counted by address, others by pseudonym; internal ones are not. With Redis the count is shared by
     all replicas: permits are taken there atomically, a few at a time, and unused ones lapse within a minute, so that
-    the limit is never exceeded and at most 0.2 % of it per replica is lost. While Redis is away each replica counts for
+    the limit is never exceeded and at most 0.5 % of it per replica is lost. While Redis is away each replica counts for
     itself, from what it gave before.
 
     Parameters

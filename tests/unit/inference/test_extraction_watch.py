@@ -122,6 +122,30 @@ def test_finite_differences_are_noticed(bars: dict[str, Array]) -> None:
     assert [suspicion.kind for _, suspicion in found] == ["sweep"]
 
 
+def test_questions_of_other_widths_in_between_hide_nothing(bars: dict[str, Array]) -> None:
+    natural = returns(bars["SP500"], 22)
+    made_up = augmented(natural[np.random.default_rng(1).choice(len(natural), 100, replace=False)], 0.1, 4)
+    watch, found = ExtractionWatch(), []
+    for number, row in enumerate(made_up):
+        watch.observe("caller", "model", natural[number, : 5 + number % 10])
+        found.append(watch.observe("caller", "model", row))
+    assert [suspicion.kind for suspicion in found if suspicion] == ["distances"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_absurd_questions_do_not_blind_the_watch(bars: dict[str, Array]) -> None:
+    natural = returns(bars["SP500"], 22)
+    made_up = augmented(natural[np.random.default_rng(1).choice(len(natural), 100, replace=False)], 0.1, 4)
+    dice, watch, found = np.random.default_rng(5), ExtractionWatch(), []
+    for number, row in enumerate(made_up):
+        if number % 10 == 0:
+            absurd = dice.normal(size=22)
+            absurd[dice.integers(22)] = dice.choice([1e308, -1e308, np.nan, np.inf, 1e30])
+            found.append(watch.observe("caller", "model", absurd))
+        found.append(watch.observe("caller", "model", row))
+    assert [suspicion.kind for suspicion in found if suspicion] == ["distances"]
+
+
 def test_volume_counts_different_questions_only(bars: dict[str, Array]) -> None:
     natural = returns(bars["SP500"], 5)
     watch = ExtractionWatch(volume=1000)
@@ -148,7 +172,7 @@ def test_memory_is_bounded(bars: dict[str, Array]) -> None:
         watch.observe(f"caller {number}", "model", row)
     assert watch._bytes <= 5_000_000
     assert watch._bytes == sum(watched.nbytes for watched in watch._watched.values())
-    assert ("caller 499", "model") in watch._watched
+    assert ("caller 499", "model", 22) in watch._watched
 
 
 def test_odd_questions_break_nothing() -> None:
@@ -161,7 +185,7 @@ def test_odd_questions_break_nothing() -> None:
         watch.observe("c", "m", row)
     for _ in range(300):
         watch.observe("c", "same", [1.0, 2.0])
-    assert watch._watched["c", "same"].added == 1
+    assert watch._watched["c", "same", 2].added == 1
 
 
 @pytest.mark.parametrize("count", [100, 5000, 20_000])
