@@ -12,8 +12,9 @@ CHART = Path(__file__).parents[1] / "charts" / "arthaflow"
 EXAMPLE = (
     "--set-string=models.price_forecast.version=1",
     "--set=models.price_forecast.artifact=s3://arthaflow/artifacts/price_forecast/example/",
+    "--set=gateway.auth.issuer=http://keycloak.login.svc:8080/realms/arthaflow",
 )
-"""One model at version 1, no canary."""
+"""One model at version 1, no canary; an issuer of tokens in the cluster."""
 
 
 def objects_per_profile(helm: str, chart: Path = CHART) -> dict[str, dict[str, int]]:

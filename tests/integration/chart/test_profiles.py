@@ -21,7 +21,7 @@ from tests.support.chart import (
     profile,
     schema_of,
 )
-from tests.support.helm import CHART, HELM, helm, objects
+from tests.support.helm import AUTH, CHART, HELM, helm, objects
 from tests.support.manifests import findings, needs_validator
 
 SCHEMA = json.loads(chart_file("values.schema.json").read_text(encoding="utf-8"))
@@ -66,7 +66,14 @@ def test_there_are_toggles_of_both_kinds() -> None:
 
 @pytest.mark.parametrize("name", [None, *PROFILES])
 def test_every_profile_passes_lint(name: str | None) -> None:
-    done = helm("lint", str(CHART), "--strict", *(["-f", str(chart_file(f"values-{name}.yaml"))] if name else []))
+    done = helm(
+        "lint",
+        str(CHART),
+        "--strict",
+        "-f",
+        str(AUTH),
+        *(["-f", str(chart_file(f"values-{name}.yaml"))] if name else []),
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -41,6 +41,8 @@ TRANSFORMER = model_pod("transformer")
 DETECTOR = Pod("ml", {**PART, "component": "predictor", "arthaflow.io/role": "detector"})
 GATEWAY = Pod("ml", {**PART, "app.kubernetes.io/component": "gateway"})
 SCHEDULE = Pod("ml", {**PART, "app.kubernetes.io/component": "schedule"})
+JOBS = Pod("ml", {**PART, "app.kubernetes.io/component": "jobs"})
+LOGIN = Pod("login", {"app": "keycloak"})
 STRANGER = Pod("ml", {"app": "stranger"})
 ROUTE = Pod("envoy-gateway-system", {"app.kubernetes.io/name": "envoy"})
 MINIO = Pod("arthaflow-storage", {"app.kubernetes.io/name": "minio"})
@@ -53,7 +55,8 @@ ACTIVATOR = Pod("knative-serving", {"app": "activator"})
 BROKER = Pod("knative-eventing", {})
 ISTIOD = Pod("istio-system", {"app": "istiod"})
 INTERNET = Pod(address="203.0.113.7")
-PODS = (PREDICTOR, EXPLAINER, TRANSFORMER, DETECTOR, GATEWAY, SCHEDULE, STRANGER)
+COLLECTOR = Pod("monitoring", {"app": "otel"})
+PODS = (PREDICTOR, EXPLAINER, TRANSFORMER, DETECTOR, GATEWAY, SCHEDULE, JOBS, STRANGER)
 
 YES = [
     (ROUTE, PREDICTOR, 8080),
@@ -63,6 +66,13 @@ YES = [
     (ROUTE, GATEWAY, 8080),
     (GATEWAY, ROUTE, 10080),
     (GATEWAY, ROUTE, 80),
+    (GATEWAY, STORES, 5432),
+    (GATEWAY, STORES, 6379),
+    (GATEWAY, DETECTOR, 8080),
+    (GATEWAY, LOGIN, 8080),
+    (JOBS, STORES, 5432),
+    (JOBS, KFP, 8888),
+    (JOBS, MINIO, 9000),
     (EXPLAINER, PREDICTOR, 8080),
     (EXPLAINER, PREDICTOR, 9081),
     (TRANSFORMER, PREDICTOR, 9081),
@@ -93,6 +103,14 @@ NO = [
     (GATEWAY, PREDICTOR, 8080),  # it would go around the canary's share
     (GATEWAY, MINIO, 9000),
     (GATEWAY, INTERNET, 443),
+    (GATEWAY, KFP, 8888),
+    (GATEWAY, LOGIN, 443),
+    (JOBS, PREDICTOR, 8080),
+    (JOBS, STORES, 6379),
+    (JOBS, INTERNET, 443),
+    (ROUTE, JOBS, 8080),
+    (PROMETHEUS, JOBS, 8080),
+    (PREDICTOR, LOGIN, 8080),
     (PREDICTOR, PREDICTOR, 8080),
     (PREDICTOR, EXPLAINER, 8080),
     (PREDICTOR, GATEWAY, 8080),
@@ -148,8 +166,25 @@ def test_without_policies_everybody_talks() -> None:
     assert allowed(rendered, OTHER, PREDICTOR, 8080)
 
 
-def test_without_transformers_nobody_reaches_the_feature_store() -> None:
-    assert not any(allowed(policies(), pod, STORES, 6379) for pod in PODS)
+def test_without_transformers_no_model_reaches_the_feature_store() -> None:
+    rendered = policies()
+    assert not any(allowed(rendered, pod, STORES, 6379) for pod in PODS if pod is not GATEWAY)
+
+
+def test_spans_reach_the_collector_where_there_is_one() -> None:
+    traced = policies("--set=tracing.endpoint=http://otel.monitoring.svc:4318", *FEATURES)
+    for pod in (PREDICTOR, EXPLAINER, TRANSFORMER, DETECTOR, GATEWAY):
+        assert allowed(traced, pod, COLLECTOR, 4318)
+        assert not allowed(policies(*FEATURES), pod, COLLECTOR, 4318)
+    assert not allowed(traced, SCHEDULE, COLLECTOR, 4318)
+
+
+def test_an_issuer_outside_the_cluster_is_reached_by_its_addresses() -> None:
+    issuer = "--set=gateway.auth.issuer=https://login.example.com,networkPolicy.egressCIDRs={203.0.113.0/24}"
+    assert allowed(policies(issuer), GATEWAY, INTERNET, 443)
+    assert not allowed(policies(issuer), GATEWAY, Pod(address="198.51.100.1"), 443)
+    off = policies("--set=gateway.auth.mode=off,gateway.auth.issuer=")
+    assert not allowed(off, GATEWAY, LOGIN, 8080)
 
 
 def test_clients_that_are_named_come_in() -> None:
@@ -335,6 +370,9 @@ def test_secrets_come_from_a_store() -> None:
     assert {k["secretKey"] for k in keys} == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert {k["remoteRef"]["key"] for k in keys} == {"arthaflow/s3"}
     assert find(text, "ExternalSecret", "feast")["spec"]["dataFrom"] == [{"extract": {"key": "arthaflow/features"}}]
+    assert find(text, "ExternalSecret", "arthaflow-gateway")["spec"]["dataFrom"] == [
+        {"extract": {"key": "arthaflow/gateway"}}
+    ]
     assert not [o for o in objects(template(*SERVED)) if o["kind"] in ("ExternalSecret", "Secret")]
 
 

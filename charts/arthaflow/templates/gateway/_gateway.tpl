@@ -40,7 +40,56 @@ http://envoy-{{ printf "%s-%s" $route.namespace $name | trunc 48 | trimSuffix "-
       {{- $_ := set $entry "explain_host" (trimPrefix "http://" $entry.explain_url) -}}
     {{- end -}}
   {{- end -}}
+  {{- if $model.detector -}}
+    {{- $_ := set $entry "detector_url" (printf "http://%s-detector-predictor.%s.svc.cluster.local" $model.base $.Release.Namespace) -}}
+  {{- end -}}
   {{- $_ := set $entries $name $entry -}}
 {{- end -}}
 {{- dict "models" $entries | toPrettyJson -}}
+{{- end -}}
+
+{{/* Whether tokens are checked; a bare off is false in YAML. */}}
+{{- define "arthaflow.checksTokens" -}}
+{{- if eq (toString .Values.gateway.auth.mode) "oidc" }}yes{{ end -}}
+{{- end -}}
+
+{{/* What the gateway is told by its environment, beside the secret. */}}
+{{- define "arthaflow.gatewaySettings" -}}
+{{- $gateway := .Values.gateway -}}
+ARTHAFLOW_HOME: /var/lib/arthaflow
+ARTHAFLOW_GATEWAY_AUTH: {{ ternary "oidc" "off" (eq (include "arthaflow.checksTokens" .) "yes") | quote }}
+{{- if include "arthaflow.checksTokens" . }}
+ARTHAFLOW_GATEWAY_ISSUER: {{ $gateway.auth.issuer | quote }}
+ARTHAFLOW_GATEWAY_AUDIENCE: {{ $gateway.auth.audience | quote }}
+ARTHAFLOW_GATEWAY_JWKS_URL: {{ $gateway.auth.jwksUrl | quote }}
+{{- end }}
+ARTHAFLOW_GATEWAY_ADMIN_NETWORKS: {{ join "," $gateway.auth.adminNetworks | quote }}
+ARTHAFLOW_GATEWAY_TRUSTED_PROXIES: {{ join "," $gateway.auth.trustedProxies | quote }}
+ARTHAFLOW_GATEWAY_PUBLIC_PER_HOUR: {{ int64 $gateway.limits.public | quote }}
+ARTHAFLOW_GATEWAY_AUTHENTICATED_PER_HOUR: {{ int64 $gateway.limits.authenticated | quote }}
+ARTHAFLOW_GATEWAY_PREMIUM_PER_HOUR: {{ int64 $gateway.limits.premium | quote }}
+ARTHAFLOW_GATEWAY_ALERTMANAGER_URL: {{ $gateway.alertmanager | quote }}
+{{- end -}}
+
+{{/* The records' database and keys, as environment variables: (dict "secret" name "also" (list of keys that may be missing)). */}}
+{{- define "arthaflow.recordsEnv" -}}
+{{- range list "ARTHAFLOW_DATABASE_URL" "ARTHAFLOW_PEPPER" "ARTHAFLOW_AUDIT_KEY" }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef: {name: {{ $.secret }}, key: {{ . }}}
+{{- end }}
+{{- range .also }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef: {name: {{ $.secret }}, key: {{ . }}, optional: true}
+{{- end }}
+{{- end -}}
+
+{{/* Where spans go, as environment variables; nothing while traces are off. Takes the root. */}}
+{{- define "arthaflow.tracingEnv" -}}
+{{- with .Values.tracing.endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+- {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ $.Values.tracing.ratio | quote }}}
+{{- end }}
 {{- end -}}

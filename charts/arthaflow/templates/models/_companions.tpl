@@ -32,6 +32,7 @@ containers:
       {{- end }}
     env:
       - {name: STORAGE_URI, value: {{ .track.artifact | quote }}}
+      {{- include "arthaflow.tracingEnv" .root | nindent 6 }}
     ports:
       - {name: http1, containerPort: 8080, protocol: TCP}
     {{- include "arthaflow.container" (dict "root" .root "model" .model "standard" $standard "cpu" $explainers.cpu "memory" $explainers.memory "startup" 600) | nindent 4 }}
@@ -78,6 +79,7 @@ containers:
     env:
       - {name: ARTHAFLOW_HOME, value: /tmp/arthaflow}
       - {name: ARTHAFLOW_FEATURE_SOURCE, value: postgres}
+      {{- include "arthaflow.tracingEnv" .root | nindent 6 }}
     envFrom:
       - secretRef: {name: {{ $transformers.secret }}}
     ports:

@@ -34,6 +34,7 @@ containers:
     env:
       - {name: STORAGE_URI, value: {{ .track.artifact | quote }}}
       - {name: PROTOCOL, value: v2}
+      {{- include "arthaflow.tracingEnv" .root | nindent 6 }}
     ports:
       - {name: http1, containerPort: 8080, protocol: TCP}
       {{- if $grpc }}
