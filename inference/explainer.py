@@ -38,7 +38,7 @@ from inference.explain.packing import Packing
 from inference.explain.problem import Problem, find_target
 from inference.explain.question import Question, QuestionReader
 from inference.explain.served import ServedModel, Watch, watching
-from inference.explain.whole_model import WholeModelAnswers
+from inference.explain.whole_model import StillComputing, WholeModelAnswers
 from inference.telemetry import tracing
 from inference.upstream import Upstream
 
@@ -175,6 +175,13 @@ class Explainer(hosting.Surrounding):
             else:
                 answer = await asyncio.to_thread(self.answer, question)
             return Response(orjson.dumps(answer), media_type="application/json")
+        except StillComputing as error:
+            if "respond-async" not in request.headers.get("prefer", ""):
+                ERRORS.labels(self.name, error.status).inc()
+                raise
+            # RFC 7240: the gateway asks for it, so that waiting does not look like failing to its circuit breaker.
+            told = {"error": error.problem, "remedy": error.remedy}
+            return Response(orjson.dumps(told), 202, {"retry-after": f"{error.retry_after_s:.0f}"}, "application/json")
         except ArthaflowError as error:
             ERRORS.labels(self.name, error.status).inc()
             raise

@@ -2,7 +2,8 @@
 
 ``POST /v2/models/{name}/infer`` takes what the predictor takes, which is passed on byte for byte, or the inputs
 ``entity`` and ``timestamp``. The predictor's answer comes back as it is, its errors too; a looked-up one carries
-``feature_timestamps`` in its parameters: when each row's features were known.
+``feature_timestamps`` in its parameters: when each row's features were known. ``POST /v2/models/{name}/features`` takes
+an entity and a time and answers the looked-up tensors themselves, for whoever explains a prediction.
 
 Run it with ``python -m inference.transformer --model_name N --predictor_host H:P --http_port P``.
 """
@@ -28,10 +29,11 @@ from components.errors import ArthaflowError, InvalidRequest, ModelUnavailable
 from components.models.schema import Batch, Schema
 from components.settings import settings
 from inference.arguments import parse, predictor_arguments, run, server_parser
-from inference.feature_request import ENTITY, TIMESTAMP, Keys, read_keys, schema_from_metadata, tensors_from_rows
+from inference.feature_request import ENTITY, SEND, TIMESTAMP, Keys, read_keys, schema_from_metadata, tensors_from_rows
 from inference.telemetry import tracing
 from inference.upstream import PASSED_ON, Upstream
 from inference.v2 import encode_request, parse_request
+from inference.v2.datatypes import datatype_of
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -123,6 +125,7 @@ class Transformer(hosting.Surrounding):
         """See :class:`~inference.hosting.Surrounding`."""
         router = APIRouter()
         router.add_api_route("/v2/models/{name}/infer", self._infer, methods=["POST"], response_model=None)
+        router.add_api_route("/v2/models/{name}/features", self._features, methods=["POST"], response_model=None)
         router.add_api_route("/v2/models/{name}", self._metadata, methods=["GET"], response_model=None)
         return router
 
@@ -147,12 +150,53 @@ class Transformer(hosting.Surrounding):
         if keys is None:
             kept = {k: headers[k] for k in ("content-type", "content-encoding", LENGTH) if k in headers}
             return self.upstream.post(body, passed | kept), []
+        batch, known = self.look_up(keys)
+        new_body, new_headers = rewrite(body if length is None else body[:length], batch)
+        return self.upstream.post(new_body, passed | new_headers), known
+
+    def look_up(self, keys: Keys) -> tuple[Batch, list[str]]:
+        """Return the model's tensors and, per row, when the features were known.
+
+        Raises
+        ------
+        ModelUnavailable
+            If the predictor has not told its schema yet.
+        FeatureUnavailable
+            If the store knows nothing of an entity at its time.
+        """
         if self.schema is None:
             raise ModelUnavailable(self._reason, "Send the request again when the server is ready.")
         with LOOKUP.labels(self.name).time(), tracing.span("feature lookup", model=self.name):
-            batch, known = self.features.lookup(keys, self.schema)
-        new_body, new_headers = rewrite(body if length is None else body[:length], batch)
-        return self.upstream.post(new_body, passed | new_headers), known
+            return self.features.lookup(keys, self.schema)
+
+    def tell_features(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Return the looked-up tensors as a V2 response.
+
+        Raises
+        ------
+        InvalidRequest
+            If the request names no entity.
+        """
+        keys = read_keys(parse_request(body, _length(headers)))
+        if keys is None:
+            raise InvalidRequest(f"there is no {ENTITY!r}", SEND, path="inputs")
+        batch, known = self.look_up(keys)
+        outputs = [
+            {"name": k, "datatype": datatype_of(v), "shape": list(v.shape), "data": v.reshape(-1).tolist()}
+            for k, v in batch.items()
+        ]
+        parameters = {"feature_timestamps": ",".join(known)}
+        return orjson.dumps({"model_name": self.name, "outputs": outputs, "parameters": parameters})
+
+    async def _features(self, name: str, request: Request) -> Response:
+        try:
+            self.check_name(name)
+            content = await asyncio.to_thread(self.tell_features, await request.body(), request.headers)
+        except ArthaflowError as error:
+            REQUESTS.labels(self.name, "refused", error.status).inc()
+            raise
+        REQUESTS.labels(self.name, "told", 200).inc()
+        return Response(content, media_type="application/json")
 
     async def _infer(self, name: str, request: Request) -> Response:
         kind = "refused"

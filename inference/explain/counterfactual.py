@@ -75,7 +75,7 @@ def counterfactual(problem: Problem, row: FloatArray, options: CounterfactualOpt
     asked = options or CounterfactualOptions()
     goal = wanted(problem, row, asked.at_least, asked.at_most)
     space = space_of(problem)
-    held = _held(problem, space, asked)
+    held = _held(problem, space, asked, reference(problem, goal))
     low, high = _limits(problem, space, row, asked)
     free = np.array([j for j, g in space.single() if g.name not in held], dtype=np.intp)
     search = Search(problem, space, goal, row, free, low, high, asked.max_features)
@@ -117,7 +117,7 @@ def _several(search: Search, count: int) -> list[FloatArray]:
     return sorted(found, key=lambda row: float(search.distance(row[None, :])[0]))
 
 
-def _held(problem: Problem, space: Space, asked: CounterfactualOptions) -> set[str]:
+def _held(problem: Problem, space: Space, asked: CounterfactualOptions, against: str) -> set[str]:
     names = {g.name for g in problem.packing.groups}
     for path, given in (("immutable", asked.immutable), ("ranges", asked.ranges)):
         for name in given:
@@ -128,7 +128,7 @@ def _held(problem: Problem, space: Space, asked: CounterfactualOptions) -> set[s
                     f"parameters.{path}",
                 )
     still = {g.name for g in problem.packing.groups if not g.single or space.width[g.start] <= 0.0}
-    return {*still, *asked.immutable, reference(problem)} - {""}
+    return {*still, *asked.immutable, against} - {""}
 
 
 def _limits(

@@ -76,11 +76,9 @@ def wanted(problem: Problem, row: FloatArray, at_least: float | None, at_most: f
     return Wanted(f"{name} between {low:.6g} and {high:.6g}{unit}", low, high)
 
 
-def reference(problem: Problem) -> str:
-    """Return the input column that a class or a change is measured against; empty for none."""
-    if problem.target.relative_to:
-        return problem.target.relative_to
-    return CURRENT if direction(problem)[2] is None else ""
+def reference(problem: Problem, goal: Wanted) -> str:
+    """Return the input column that a goal is measured against; empty for none."""
+    return problem.target.relative_to or (CURRENT if goal.column is not None else "")
 
 
 def _other_class(problem: Problem, row: FloatArray, prediction: float) -> Wanted:

@@ -177,3 +177,74 @@ def test_rows_of_the_tiny_model_are_explained_within_their_batch(explainer: Serv
     alone = [explain(explainer, {"instances": [row]}).json()["explanations"][0] for row in rows]
     for one, other in zip(together, alone, strict=True):
         assert one | {"seconds": 0} == other | {"seconds": 0}
+
+
+@pytest.mark.parametrize("kind", ["lime_tabular", "counterfactual"])
+def test_further_kinds_run_in_both_environments_and_repeat_themselves(explainer: Server, kind: str) -> None:
+    body = {"instances": [{"features": FEATURES}], "parameters": {"kind": kind}}
+    first, second = (explain(explainer, body).json()["explanations"][0] for _ in range(2))
+    assert first["method"] == kind
+    assert first | {"seconds": 0} == second | {"seconds": 0}
+    if kind == "counterfactual":
+        assert first["wanted"] == "price.1_day not up (at most the row's own close)"
+        assert first["counterfactuals"][0]["prediction"] <= FEATURES["close"] < first["prediction"]
+        assert first["counterfactuals"][0]["changes"][0]["feature"] == "rsi_14"
+
+
+def whole(running: Server, kind: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
+    body = {"parameters": {"kind": kind, **options}}
+    return httpx.post(f"{running.url}/v1/models/tiny:explain", json=body, headers=headers, timeout=120)
+
+
+@pytest.mark.parametrize("kind", ["global_importance", "surrogate_tree"])
+def test_the_whole_model_is_explained_without_an_instance_and_kept(explainer: Server, kind: str) -> None:
+    (first,) = whole(explainer, kind, relative_to="close").json()["explanations"]
+    (second,) = whole(explainer, kind, relative_to="close").json()["explanations"]
+    assert (first.pop("cached"), second.pop("cached")) == (False, True)
+    assert first == second, "the seconds too: it was not computed again"
+    top = first["importance"][0]["feature"] if kind == "global_importance" else first["tree"]["feature"]
+    assert top == "rsi_14"
+    assert first["model_version"]
+
+
+def test_instances_and_whole_models_do_not_mix(explainer: Server) -> None:
+    row = list(FEATURES.values())
+    mixed = explain(explainer, {"instances": [row], "parameters": {"kind": "global_importance"}})
+    assert (mixed.status_code, mixed.json()["path"]) == (400, "instances")
+    bare = explain(explainer, {"parameters": {"kind": "lime_tabular"}})
+    assert (bare.status_code, bare.json()["path"]) == (400, "instances")
+    unknown = whole(explainer, "surrogate_tree", max_dept=3)
+    assert (unknown.status_code, unknown.json()["path"]) == (400, "parameters.max_dept")
+
+
+def test_a_blend_or_formula_has_no_trees_to_explain_exactly(explainer: Server) -> None:
+    body = {"instances": [{"features": FEATURES}], "parameters": {"kind": "tree_shap"}}
+    answer = explain(explainer, body)
+    assert answer.status_code == 400
+    assert answer.json()["path"] == "parameters.kind"
+    (shap,) = explain(explainer, {**body, "parameters": {"kind": "shap"}}).json()["explanations"]
+    assert shap["method"] in ("kernel_shap", "permutation_shap")
+
+
+def test_who_comes_before_it_is_done_is_told_when_to_come_back(
+    artifact: Path, model: Predictor, tmp_path: Path
+) -> None:
+    known = (*arguments(artifact, f"127.0.0.1:{model.port}"), "--wait_seconds", "0.001")
+    with server("explainer", tmp_path, *known) as running:
+        early = whole(running, "global_importance", rows=256)
+        assert early.status_code == 503
+        assert int(early.headers["retry-after"]) >= 1
+        assert "is being computed" in early.json()["error"]
+        gently = whole(running, "global_importance", {"prefer": "respond-async"}, rows=255)
+        assert gently.status_code == 202
+        assert int(gently.headers["retry-after"]) >= 1
+        alone = explain(running, {"instances": [{"features": FEATURES}]})
+        assert alone.status_code == 200, "meanwhile single predictions are explained"
+
+
+def test_what_takes_too_long_is_given_up(artifact: Path, model: Predictor, tmp_path: Path) -> None:
+    known = (*arguments(artifact, f"127.0.0.1:{model.port}"), "--whole_model_seconds", "0.000001")
+    with server("explainer", tmp_path, *known) as running:
+        answer = whole(running, "surrogate_tree")
+        assert answer.status_code == 504
+        assert "was not done within" in answer.json()["error"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,8 +16,13 @@ import pandas as pd
 import pytest
 
 from components.data.sources import load_bars, load_market
+from components.errors import FeatureUnavailable
 from components.features.price import compute_features
 from feature_repo.store import materialise, open_store, write_features
+from inference.gateway.calls.model_calls import ModelCalls
+from inference.gateway.explain.asking import as_instance, look_up
+from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.table import ModelTable
 from inference.ports import free_port
 from inference.v2 import Client, decode_response, encode_request
 from tests.support.predictor import Predictor, predictor
@@ -171,3 +179,50 @@ def test_without_a_predictor_it_is_not_ready_and_answers_503(
         assert "does not answer" in answer.json()["error"]
         assert httpx.get(f"{running.url}/v2/models/{NAME}/ready").status_code == 503
         assert ask(running, ["SP500"], ["2018-12-31"]).status_code == 503
+
+
+def test_the_looked_up_features_are_told_and_predict_the_same(
+    transformer: Server, model: Predictor, features: pd.DataFrame
+) -> None:
+    inputs = {"entity": np.array(["SP500"], object), "timestamp": np.array(["2018-10-06T12:00:00Z"], object)}
+    body, headers = encode_request(inputs)
+    told = httpx.post(f"{transformer.url}/v2/models/{NAME}/features", content=body, headers=headers, timeout=60)
+    assert told.status_code == 200, told.text
+    tensors, parameters = decode_response(told.content, told.headers)
+    assert parameters["feature_timestamps"] == "2018-10-05T21:00:00Z"
+    again, own = encode_request(tensors)
+    direct = httpx.post(f"{model.url}/v2/models/{NAME}/infer", content=again, headers=own)
+    outputs, _ = decode_response(direct.content, direct.headers)
+    assert outputs["price"][0, 0] == pytest.approx(expected(features, "SP500", "2018-10-06T12:00")[0])
+
+
+def test_features_of_nothing_are_refused(transformer: Server) -> None:
+    url = f"{transformer.url}/v2/models/{NAME}/features"
+    body, headers = encode_request({"features": np.zeros((1, 4))})
+    sent = httpx.post(url, content=body, headers=headers)
+    assert (sent.status_code, sent.json()["path"]) == (400, "inputs")
+    unknown, own = encode_request({"entity": np.array(["GOLD"], object), "timestamp": np.array(["2018-12-31"], object)})
+    assert httpx.post(url, content=unknown, headers=own, timeout=60).status_code == 404
+    assert httpx.post(url.replace(NAME, "other"), content=body, headers=headers).status_code == 404
+
+
+def test_the_gateway_explains_an_entity_by_its_looked_up_features(transformer: Server, tmp_path: Path) -> None:
+    """What the explain endpoints do with a product request that names an entity."""
+    models = tmp_path / "models.json"
+    models.write_text(json.dumps({"models": {NAME: {"url": transformer.url}}}))
+    table = ModelTable(models)
+    shared: Any = SimpleNamespace(table=table, calls=ModelCalls(table, GatewayMetrics()))
+
+    def keys(entity: str) -> dict[str, Any]:
+        at = np.array(["2018-12-31T21:30:00Z"], object)
+        return {"entity": np.array([entity], object), "timestamp": at}
+
+    async def ask() -> None:
+        instance = as_instance(await look_up(shared, NAME, [(b"x-request-id", b"r-1")], keys("SP500")))
+        assert np.shape(instance["features"]) == (4,)
+        assert np.shape(instance["window"]) == (60, 5)
+        with pytest.raises(FeatureUnavailable, match="'GOLD'"):
+            await look_up(shared, NAME, [], keys("GOLD"))
+        shared.calls.close()
+
+    asyncio.run(ask())
