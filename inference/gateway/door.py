@@ -79,6 +79,7 @@ class Door:
         if scope["type"] != "http":
             return
         if scope["path"].startswith(ALIAS):
+            scope["wire_path"] = scope.get("raw_path")  # what a signature covers
             scope["path"] = "/api/ml/" + scope["path"].removeprefix(ALIAS)
             scope["raw_path"] = scope["path"].encode()
         visit = Visit(self, scope, send)
@@ -188,7 +189,8 @@ class Visit:
                 headers.append((b"allow", error.allowed.encode()))
             if isinstance(error, BodyTooSlow | NoUpgrade):
                 headers.append((b"connection", b"close"))
-        headers += getattr(error, "headers", [])
+        there = {name for name, _ in headers}
+        headers += [header for header in getattr(error, "headers", []) if header[0] not in there]
         headers.append((b"content-length", b"%d" % len(body)))
         await self.send({"type": "http.response.start", "status": error.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})

@@ -144,7 +144,7 @@ class DoorKeeper:
         return caller
 
     async def _signer(self, scope: Mapping[str, Any], body: bytes | None) -> Caller:
-        path = scope.get("raw_path") or quote(scope["path"]).encode()
+        path = scope.get("wire_path") or scope.get("raw_path") or quote(scope["path"]).encode()
         query = scope["query_string"].decode("latin-1")
         return await self._internal.verify(
             scope["method"],

@@ -22,6 +22,7 @@ BAND = 0.001
 """Width of the band, natural logarithm: 0.1 % of a distance. Made-up steps have one length to the last digits, while
 natural distances come close to each other only as coordinates grow many."""
 FARTHEST = 1e6
+"""Of a coordinate from the median, in interquartile ranges."""
 FEWEST_VALUES = 0.5
 """A coordinate whose distinct values are a smaller part of its questions than this is discrete: an age, a category, a
 rounded amount. Distances along those pile up by nature, so they are left out."""
