@@ -47,7 +47,7 @@ def work(
         job_settings.cache_clear()
         config = job_settings()
     database = open_database()
-    worker = Worker(database, settings().root, config, tell=lambda line: out.print(line, highlight=False, markup=False))
+    worker = Worker(database, settings().root, config, tell=lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True))
     signal.signal(signal.SIGTERM, lambda *_: worker.stopping.set())
     signal.signal(signal.SIGINT, lambda *_: worker.stopping.set())
     try:

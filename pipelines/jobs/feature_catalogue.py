@@ -54,7 +54,8 @@ def _facts(view: FeatureView, stored: pd.DataFrame | None) -> list[FeatureFacts]
     facts = []
     for field in view.features:
         column = columns.get(field.name)
-        logic: dict[str, Any] = {"code": CODE, "view": view.name}
+        ttl = view.ttl.total_seconds() if view.ttl else None
+        logic: dict[str, Any] = {"code": CODE, "view": view.name, "ttl_s": ttl}
         if column is not None:
             logic |= {"unit": column.unit, "minimum": column.minimum, "maximum": column.maximum}
         kind = _kind(str(field.dtype))

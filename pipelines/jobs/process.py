@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import psutil  # type: ignore[import-untyped]
 from pipelines.jobs.context import LOG, PROBLEM, RESULT, read_json
 
 TAIL_BYTES = 4096
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class JobProcess:
@@ -78,7 +80,7 @@ class JobProcess:
         """Return why it did not end well: ``problem``, ``remedy``, ``traceback``."""
         told = read_json(self.folder / PROBLEM)
         if told is not None:
-            return told
+            return {name: COLOUR.sub("", text) for name, text in told.items()}
         status = self.exit_status or 0
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with {status}"
         return {
@@ -101,7 +103,7 @@ def tail(path: Path, most: int = TAIL_BYTES) -> str:
         size = file.tell()
         file.seek(max(0, size - most))
         text = file.read().decode("utf-8", "replace")
-    return (text.split("\n", 1)[-1] if size > most else text).replace("\0", "")
+    return COLOUR.sub("", text.split("\n", 1)[-1] if size > most else text).replace("\0", "")
 
 
 def members(group: int) -> list[int]:

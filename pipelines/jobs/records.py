@@ -34,9 +34,17 @@ def bring_up(database: Database, asked: Asked, result: Any) -> None:
         return
     row = (ml_models.c.model_name == asked.model) & (ml_models.c.model_version == str(result["version"]))
     values = _known(asked, result)
+    if asked.kind in MAKERS:
+        row &= ml_models.c.created_by.is_(None)  # who made it once stays who made it
     if values:
         with database.write() as connection:
             connection.execute(update(ml_models).where(row).values(values))
+    if asked.kind == "deployment" and result.get("outcome") == "staged":
+        from components.records.deployments import record_deployment
+
+        record_deployment(
+            database, asked.model, str(result["version"]), "staging", asked.created_by or "worker", result["reason"]
+        )
 
 
 def _known(asked: Asked, result: Mapping[str, Any]) -> dict[str, Any]:

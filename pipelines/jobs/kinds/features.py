@@ -70,7 +70,8 @@ def _computed(context: JobContext, entity: str) -> pd.DataFrame:
     mine = bars[bars["entity"] == entity]
     if mine.empty:
         known = ", ".join(sorted(map(str, bars["entity"].unique())))
-        raise FeatureUnavailable(f"The source {arguments.get('source')!r} has no {entity!r}.", f"It has {known}.")
+        named = arguments.get("source") or "embedded"
+        raise FeatureUnavailable(f"The source {named!r} has no {entity!r}.", f"It has {known}.")
     market = load_market(source)
     if len(market):
         market = market[market["timestamp"] <= mine["timestamp"].max()]

@@ -126,6 +126,8 @@ def _keep(number: str, importance: float) -> None:
     try:
         with database.write() as connection:
             change = update(ml_features).where(ml_features.c.id == uuid.UUID(number))
-            connection.execute(change.values(feature_importance_score=importance))
+            kept = connection.execute(change.values(feature_importance_score=importance)).rowcount
     finally:
         database.close()
+    if kept != 1:
+        raise ConfigurationError(f"ml_features has no feature {number}.", "GET /api/v1/ml/features lists them.")

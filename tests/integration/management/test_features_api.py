@@ -23,7 +23,11 @@ def fact(name: str, kind: str = "numerical", statistics: FeatureStatistics | Non
     return FeatureFacts(name, group, kind, f"The {name}", "Float64", group, logic, statistics)  # type: ignore[arg-type]
 
 
-FACTS = [fact("rsi_14", statistics=FeatureStatistics(1.0, 99.0, 50.0, 10.0, 0.5)), fact("macd"), fact("window", "embedding")]
+FACTS = [
+    fact("rsi_14", statistics=FeatureStatistics(1.0, 99.0, 50.0, 10.0, 0.5)),
+    fact("macd"),
+    fact("window", "embedding"),
+]
 
 
 def test_features_are_listed_with_figures(database: Database, api: Api) -> None:
@@ -44,7 +48,9 @@ def test_what_is_defined_no_more_becomes_inactive_and_what_is_known_stays(databa
         connection.execute(ml_features.update().values(feature_importance_score=0.25))
     sync_features(database, [fact("rsi_14")])
     told = api("GET", FEATURES).json()["data"]["features"]
-    assert [(f["feature_name"], f["feature_importance_score"], f["mean_value"]) for f in told] == [("rsi_14", 0.25, 50.0)]
+    assert [(f["feature_name"], f["feature_importance_score"], f["mean_value"]) for f in told] == [
+        ("rsi_14", 0.25, 50.0)
+    ]
     gone = api("GET", FEATURES, params={"active": False}).json()["data"]["features"]
     assert {f["feature_name"] for f in gone} == {"macd", "window"}
 

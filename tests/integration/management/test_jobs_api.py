@@ -68,7 +68,9 @@ def test_the_same_key_asks_once_and_another_body_is_refused(
     conflict = api("POST", path, json=other, **sent)
     assert conflict.status_code == 409
     assert "'k-1' was used for another request" in conflict.json()["error"]["message"]
-    assert api("POST", path, json=body, who="bob", **sent).json()["data"] != first.json()["data"], "a key is its caller's"
+    assert api("POST", path, json=body, who="bob", **sent).json()["data"] != first.json()["data"], (
+        "a key is its caller's"
+    )
     assert api("POST", path, json=body).status_code == 202
     assert len(list_jobs(database)[0]) == 3
 

@@ -134,7 +134,9 @@ def test_registering_makes_a_job(database: Database, api: Api) -> None:
     assert answer.status_code == 202
     assert answer.json()["data"]["job_type"] == "registration"
     assert api("POST", MODELS, json={"model_name": "gone", "artifact_uri": "/x"}).status_code == 404
-    assert api("POST", MODELS, role="data_scientist", json={"model_name": "tiny", "artifact_uri": "/x"}).status_code == 403
+    assert (
+        api("POST", MODELS, role="data_scientist", json={"model_name": "tiny", "artifact_uri": "/x"}).status_code == 403
+    )
 
 
 def test_who_sees_what_of_a_prediction(database: Database, api: Api) -> None:
