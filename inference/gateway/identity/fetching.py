@@ -65,7 +65,7 @@ async def fetch_json(client: httpx.AsyncClient, url: str, timeout_s: float = TIM
                     raise FetchFailed(f"it redirects to another host, {url!r:.200}")
     except TimeoutError as error:
         raise FetchFailed(f"no answer within {timeout_s:g} s") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise FetchFailed(f"{type(error).__name__}: {error}") from error
     if status != 200:
         raise FetchFailed(f"it answered {status}")
@@ -76,9 +76,11 @@ async def fetch_json(client: httpx.AsyncClient, url: str, timeout_s: float = TIM
 
 
 async def _get(client: httpx.AsyncClient, url: str) -> tuple[int, bytes, str]:
-    async with client.stream("GET", url, headers={"accept": "application/json"}) as response:
+    """Read one answer as it was sent: a compressed one may be a bomb, and none was asked for."""
+    wanted = {"accept": "application/json", "accept-encoding": "identity"}
+    async with client.stream("GET", url, headers=wanted) as response:
         held = bytearray()
-        async for piece in response.aiter_bytes():
+        async for piece in response.aiter_raw():
             held += piece
             if len(held) > MOST_BYTES:
                 raise FetchFailed(f"its answer exceeds {MOST_BYTES} bytes")
