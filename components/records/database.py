@@ -186,7 +186,13 @@ def _url(url: str) -> URL:
 
 
 def _engine(url: URL, pool_size: int) -> Engine:
-    shared: dict[str, Any] = {"json_serializer": dumps, "json_deserializer": loads, "pool_size": pool_size}
+    # Parameters are people's data, which no message and no log may quote.
+    shared: dict[str, Any] = {
+        "json_serializer": dumps,
+        "json_deserializer": loads,
+        "pool_size": pool_size,
+        "hide_parameters": True,
+    }
     if url.get_backend_name() == "postgresql":
         connect = {"options": "-c timezone=UTC", "connect_timeout": 10, "application_name": "arthaflow"}
         return create_engine(

@@ -19,13 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from components.errors import ArthaflowError
 from components.records.anchors import Anchoring
 from components.records.chain import Head
-from components.records.database import RecordsUnavailable, open_database
+from components.records.database import Database, RecordsUnavailable, open_database
 from components.records.journal import Position
 from components.records.keys import audit_key
 from components.records.landing import Landing, PositionMoved
+from components.records.migrations import HEAD
 from components.records.segments import Segments, alive, claim
 from components.settings import Settings, settings
 
@@ -76,7 +79,7 @@ class Drainer:
         ArthaflowError
             If the database is away for long while nobody is left to wait for it.
         """
-        self._landing: Landing = self._patiently(lambda: Landing(open_database(self.config), audit_key(self.config)))
+        self._landing: Landing = self._patiently(lambda: Landing(_database(self.config), audit_key(self.config)))
         own = self._own()
         looked = 0.0
         while True:
@@ -185,9 +188,9 @@ class Drainer:
         while True:
             try:
                 found = work()
-            except (RecordsUnavailable, ArthaflowError) as error:
+            except (ArthaflowError, DBAPIError) as error:
                 if not told:
-                    log.warning("predictions wait in the journal: %s", error.problem)
+                    log.warning("predictions wait in the journal: %s", _problem(error))
                     told = True
                 if self._orphan and time.monotonic() > since + ORPHAN_S:
                     raise
@@ -208,10 +211,39 @@ class Drainer:
                 self._orphan = not os.read(self._words, 65536)
 
 
+def _database(config: Settings) -> Database:
+    """Return the database; a SQLite file is brought up to date, PostgreSQL's schema is a deployment's to migrate.
+
+    Raises
+    ------
+    RecordsUnavailable
+        If it is away, or its schema is older than this code.
+    """
+    if not config.database_url.startswith("postgres"):
+        return open_database(config)
+    database = Database(config.records_uri)
+    try:
+        there = database.revision()
+    except RecordsUnavailable:
+        database.close()
+        raise
+    if there < HEAD:
+        database.close()
+        raise RecordsUnavailable(
+            f"The records' schema is at {there or 'nothing'}, this release needs {HEAD}.",
+            "Run: arthaflow records migrate",
+        )
+    return database
+
+
 def _say(line: str) -> None:
     """Tell the parent; one that is gone needs no telling."""
     with contextlib.suppress(BrokenPipeError):
         os.write(sys.stdout.fileno(), line.encode() + b"\n")
+
+
+def _problem(error: ArthaflowError | DBAPIError) -> str:
+    return error.problem if isinstance(error, ArthaflowError) else f"the database refuses ({type(error.orig).__name__})"
 
 
 def drain(folder: Path, config: Settings | None = None) -> None:
@@ -231,8 +263,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         Drainer(args.folder, args.writer, settings()).run()
-    except ArthaflowError as error:
-        log.error("predictions are left in %s for the next start: %s", args.folder, error.problem)
+    except (ArthaflowError, DBAPIError) as error:
+        log.error("predictions are left in %s for the next start: %s", args.folder, _problem(error))
         return 1
     return 0
 

@@ -8,9 +8,11 @@ import typer
 
 from components.errors import ArthaflowError
 from pipelines.cli import (
+    audit,
     console,
     demo,
     drift,
+    experiments,
     explain,
     graph,
     jobs,
@@ -48,6 +50,8 @@ app.add_typer(rollout.app, name="rollout")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(token.app, name="token")
 app.add_typer(records.app, name="records")
+app.add_typer(audit.app, name="audit")
+app.add_typer(experiments.app, name="experiments")
 app.command("demo")(demo.demo)
 
 

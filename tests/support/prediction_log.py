@@ -87,8 +87,9 @@ def left_behind(config: Settings, entries: Sequence[PredictionEntry | ServingEnt
 def logged(config: Settings, entries: Sequence[PredictionEntry | ServingEntry]) -> Database:
     """Bring predictions into the database the way that a killed process's come there, and return the database."""
     left_behind(config, entries)
+    database = open_database(config)
     drain(journal_folder(config), config)
-    return open_database(config)
+    return database
 
 
 def prediction_ids(database: Database) -> list[str]:

@@ -37,6 +37,7 @@ def writing(home: Path, url: str, *words: str) -> Iterator[tuple[subprocess.Pope
     """Start a process that logs without end; yield it and its drainer's id."""
     told = {"ARTHAFLOW_HOME": str(home), "ARTHAFLOW_DATABASE_URL": url}
     keys = {"ARTHAFLOW_PEPPER": PEPPER, "ARTHAFLOW_AUDIT_KEY": KEY}
+    open_database(settings_of(home, url)).close()
     command = [sys.executable, "-m", "tests.support.prediction_writer", *words]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **told, **keys}

@@ -32,7 +32,9 @@ from tests.support.records import database_url, postgres_server, postgres_url  #
 
 @pytest.fixture
 def config(tmp_path: Path, database_url: str) -> Settings:  # noqa: F811
-    return Settings(home=tmp_path, database_url=database_url, audit_key="k" * 32, pepper="p" * 32)
+    made = Settings(home=tmp_path, database_url=database_url, audit_key="k" * 32, pepper="p" * 32)
+    open_database(made).close()
+    return made
 
 
 @asynccontextmanager
@@ -179,6 +181,7 @@ def test_the_database_may_go_and_come_back(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     config = Settings(home=tmp_path, database_url=postgres_url, audit_key="k" * 32, pepper="p" * 32)
+    open_database(config).close()
     server, name = postgres_url.replace("+psycopg", "").rsplit("/", 1)
 
     def allow(connections: bool) -> None:
