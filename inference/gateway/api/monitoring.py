@@ -66,7 +66,7 @@ class AccuracyDay(BaseModel):
 
     day: date = Field(examples=["2025-11-12"])
     version: str = Field(examples=["2"])
-    judged: int = Field(description="predictions whose outcome is known", examples=[380])
+    predictions: int = Field(description="made on that day", examples=[380])
     figures: dict[str, float] = Field(examples=[{"accuracy": 0.57, "mean_absolute_error": 31.2}])
 
 
@@ -185,7 +185,7 @@ def _told(name: str, found: Levels, seconds: float, judged: list[Point], promise
         confidence=Confidence(average=found.confidence, distribution=steps),
         targets=_targets(found),
         accuracy=[
-            AccuracyDay(day=p.day, version=p.version, judged=p.predictions, figures=dict(p.figures))
+            AccuracyDay(day=p.day, version=p.version, predictions=p.predictions, figures=dict(p.figures))
             for p in judged
             if p.model == name
         ],

@@ -2,7 +2,7 @@
 
 The ratio is 1 where a version is as good as it was when it was registered, and below 1 where it is worse: the share of
 right answers over the registered share, or the registered error over the present one. Present means the newest period
-and those before it, up to a week, weighted by how many predictions each judged.
+and those before it, up to a week, weighted by how many predictions were made in each.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Point:
     figures : mapping
         Those of :data:`RISING` and :data:`FALLING` that are known.
     predictions : int
-        How many were judged.
+        How many were made.
     """
 
     model: str

@@ -15,7 +15,7 @@ from components.catalog import get_spec
 from components.models.spec import DriftSpec, ExplainerSpec, ModelSpec, ServingSpec
 from pipelines.chart_models import chart_models, entry
 from tests.support.chart import SERVED, merged
-from tests.support.helm import CHART, find, helm, objects
+from tests.support.helm import AUTH, CHART, find, helm, objects
 from tests.support.manifests import findings, needs_validator
 
 STORE = "s3://arthaflow/artifacts"
@@ -50,7 +50,7 @@ def grown(tmp_path: Path) -> Path:
 def rendered(chart: Path, *values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     file = chart.parent / "values.yaml"
     file.write_text(yaml.safe_dump(merged(*values)), encoding="utf-8")
-    return helm("template", "af", str(chart), "-n", "ml", "--kube-version", "1.34.0", "-f", str(file))
+    return helm("template", "af", str(chart), "-n", "ml", "--kube-version", "1.34.0", "-f", str(AUTH), "-f", str(file))
 
 
 @needs_validator

@@ -167,7 +167,17 @@ def test_its_route_opens_the_api_and_models_and_nothing_else() -> None:
     assert route["hostnames"] == ["api.models.local"]
     (rule,) = route["rules"]
     paths = [m["path"]["value"] for m in rule["matches"]]
-    assert paths == ["/api", "/v1/ml", "/predict", "/admin", "/v2/models", "/v1/models", "/openapi.json", "/docs", "/redoc"]
+    assert paths == [
+        "/api",
+        "/v1/ml",
+        "/predict",
+        "/admin",
+        "/v2/models",
+        "/v1/models",
+        "/openapi.json",
+        "/docs",
+        "/redoc",
+    ]
     assert not any(p.startswith(tuple(paths)) for p in ("/metrics", "/healthz", "/ready", "/v2/repository"))
     assert rule["backendRefs"] == [{"name": NAME, "port": 80}]
     assert (
