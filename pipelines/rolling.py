@@ -12,6 +12,7 @@ from components.registry.versions import PRODUCTION, Registry
 from components.rollout.engine import Decision, RolloutResult, drive, run_rollout
 from components.rollout.history import History
 from components.rollout.plan import RolloutPlan, cluster_plan_for, plan_for
+from components.rollout.tenancy import Tenancy
 from pipelines.stack import Stack
 
 if TYPE_CHECKING:
@@ -41,21 +42,24 @@ def roll_out(
         If there is no such version.
     ModelUnavailable
         If the model is not being served.
+    RolloutBusy
+        If another rollout of the model runs, or an experiment holds its canary.
     """
     registry = Registry()
     name = stack.spec.name
     number = registry.get(name, version).version
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     history = History(stack.serving.home / "rollouts" / f"{name}-{number}-{stamp}.jsonl")
-    result = run_rollout(
-        stack.target,
-        plan_for(stack.spec, **plan),
-        version=number,
-        artifact=str(registry.resolve(name, number)),
-        history=history,
-        on_promote=lambda promoted: registry.set_alias(name, PRODUCTION, promoted),
-        on_event=following(name, "local", history.path.stem, tell),
-    )
+    with Tenancy(stack.serving.home / "rollouts", name).rolling(number):
+        result = run_rollout(
+            stack.target,
+            plan_for(stack.spec, **plan),
+            version=number,
+            artifact=str(registry.resolve(name, number)),
+            history=history,
+            on_promote=lambda promoted: registry.set_alias(name, PRODUCTION, promoted),
+            on_event=following(name, "local", history.path.stem, tell),
+        )
     if result.outcome == "rolled_back":
         registry.reject(name, number, result.reason)
     return result

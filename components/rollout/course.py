@@ -21,6 +21,7 @@ from components.rollout.metrics import WindowMetrics
 from components.rollout.plan import Limits, RolloutPlan
 from components.rollout.state import Change, Memory, RolloutState
 from components.rollout.targets.base import RolloutTarget
+from components.rollout.tenancy import EXPERIMENT, CanaryHeld
 
 Judge = Callable[[WindowMetrics, WindowMetrics, Limits], Judgement]
 Outcome = Literal["promoted", "rolled_back", "held"]
@@ -218,6 +219,11 @@ class Rollout:
         return begun
 
     def _resume(self, state: RolloutState) -> RolloutState:
+        if state.phase == "held" and state.reason.startswith(EXPERIMENT):
+            raise CanaryHeld(
+                f"{state.reason.capitalize()} holds version {state.version} of {self.target.model} as its canary.",
+                f"End it first: `arthaflow experiments end {state.reason.removeprefix(EXPERIMENT)}`.",
+            )
         if state.version != self.version:
             raise RolloutUnfinished(
                 f"The rollout of version {state.version} of {self.target.model} has not ended (it is {_words(state)}).",
