@@ -48,7 +48,7 @@ def show_story(found: dict[str, Any]) -> None:
     for name in (*_FIELDS, *_MORE):
         if row[name] not in (None, ""):
             table.add_row(name.replace("_", " "), str(row[name]))
-    for name, key in (("inputs", "input_features"), ("output", "output")):
+    for name, key in (("inputs", "input_features"), ("output", "output_prediction")):
         table.add_row(name, "erased" if audit["erased"] else json.dumps(as_json(row[key]), ensure_ascii=False))
     for each in found["served"]:
         table.add_row(
