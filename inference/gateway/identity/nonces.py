@@ -14,7 +14,7 @@ from inference.gateway.problems import GatewayFull
 logger = logging.getLogger(__name__)
 
 MOST = 500_000
-TIMEOUT_S = 0.25
+TIMEOUT_S = 0.5
 PREFIX = "arthaflow:nonce:"
 
 

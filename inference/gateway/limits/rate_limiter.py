@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 LEASED_PART = 200
 """Of a limit, one part in this many is fetched from Redis at once: 50 of 10,000, 5 of 1,000, 1 of 100."""
-AWAY_S = 1.0
+AWAY_S = 2.0
 """How long Redis is left alone after it failed to answer."""
 REFUSED_S = 1.0
 """How long a refusal is repeated without asking Redis."""

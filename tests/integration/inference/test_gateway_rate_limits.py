@@ -9,6 +9,7 @@ import pytest
 
 from inference.gateway.caller import Caller
 from inference.gateway.config import GatewaySettings
+from inference.gateway.limits import shared_window
 from inference.gateway.limits.rate_limiter import DIVISOR, LEASED_PART, RateLimiter
 from inference.gateway.limits.refusals import RateLimited
 from tests.support.redis_server import RedisServer, redis_process, redis_server, redis_url
@@ -18,6 +19,12 @@ __all__ = ["redis_process", "redis_server", "redis_url"]
 APP = Caller("a" * 32, "app", frozenset({"predict"}), "authenticated")
 PREMIUM = Caller("b" * 32, "app", frozenset({"predict"}), "premium")
 PUBLIC = Caller("c" * 32)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for Redis however busy this machine is, where a test counts exactly."""
+    monkeypatch.setattr(shared_window, "TIMEOUT_S", 60.0)
 
 
 class Clock:
@@ -46,6 +53,7 @@ def config(**values: int) -> GatewaySettings:
     return GatewaySettings(**values)
 
 
+@pytest.mark.usefixtures("patient")
 def test_two_replicas_share_one_allowance(redis_url: str) -> None:
     async def go() -> None:
         first, second = RateLimiter(config(), redis_url), RateLimiter(config(), redis_url)
@@ -58,6 +66,7 @@ def test_two_replicas_share_one_allowance(redis_url: str) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_crowd_at_once_gets_no_more_than_the_limit(redis_url: str) -> None:
     async def go() -> None:
         replicas = [RateLimiter(config(premium_per_hour=2000), redis_url) for _ in range(4)]
@@ -88,6 +97,7 @@ def test_no_address_stands_in_redis(redis_server: RedisServer) -> None:
     assert 0 < redis_server.client().ttl(names[0]) <= 3720
 
 
+@pytest.mark.usefixtures("patient")
 def test_redis_killed_midway_is_no_outage(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     async def go() -> None:
         clock = Clock()
@@ -120,7 +130,7 @@ def test_a_frozen_redis_delays_one_request_and_no_other(redis_server: RedisServe
             await limiter.check(PUBLIC, "192.0.2.1")
         assert limiter.alone._value.get() == 1
         redis_server.thaw()
-        clock.now += 2
+        clock.now += 5
         await limiter.check(PUBLIC, "192.0.2.1")
         assert limiter.alone._value.get() == 0
         await limiter.close()
@@ -128,6 +138,7 @@ def test_a_frozen_redis_delays_one_request_and_no_other(redis_server: RedisServe
     asyncio.run(go())
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_punished_caller_has_a_tenth_on_every_replica(redis_url: str) -> None:
     async def go() -> None:
         first, second = RateLimiter(config(), redis_url), RateLimiter(config(), redis_url)
@@ -141,6 +152,7 @@ def test_a_punished_caller_has_a_tenth_on_every_replica(redis_url: str) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.usefixtures("patient")
 def test_answers_say_what_is_left(redis_url: str) -> None:
     async def go() -> None:
         for limiter in (RateLimiter(config(), redis_url), RateLimiter(config())):
