@@ -257,7 +257,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--folder", type=Path, required=True, help="folder of the journals")
     made.add_argument("--writer", default="", help="the parent's journal; empty: drain what dead writers left, and end")
     args = made.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    from inference.telemetry.logs import configure  # the gateway's lines and its child's are of one form
+
+    configure("drainer", "INFO")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     os.nice(NICE)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from inference.arguments import run
 from inference.gateway.options import parse
 from inference.gateway.server import GatewayServer
+from inference.telemetry import tracing
 
 
 def main(argv: Sequence[str]) -> None:
     """Serve until a signal comes."""
-    GatewayServer(parse(argv)).run()
+    options = parse(argv)
+    tracing.setup("arthaflow-gateway")
+    GatewayServer(options).run()
 
 
 if __name__ == "__main__":

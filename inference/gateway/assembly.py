@@ -22,6 +22,7 @@ from inference.gateway.identity.door_keeper import DoorKeeper
 from inference.gateway.limits.rate_limiter import RateLimiter
 from inference.gateway.limits.watchman import Watchman
 from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.observed.accuracy_exporter import AccuracyExporter
 from inference.gateway.options import Options
 from inference.gateway.passage import Passage
 from inference.gateway.product.products import Products
@@ -51,6 +52,7 @@ class Gateway:
     overload: Overload
     versions: VersionWatch
     assigner: Assigner
+    accuracy: AccuracyExporter
 
     async def start(self) -> None:
         """Start what works in the background."""
@@ -62,9 +64,11 @@ class Gateway:
         await shared.cache.start()
         await self.versions.start()
         await self.overload.start()
+        self.accuracy.start()
 
     async def close(self) -> None:
         """Stop it again; the prediction log last, so that nothing acknowledged is lost."""
+        await asyncio.to_thread(self.accuracy.close)
         await self.overload.close()
         await self.versions.close()
         await asyncio.to_thread(self.assigner.close)
@@ -127,4 +131,5 @@ def assemble(options: Options, config: GatewaySettings | None = None, home: Sett
     metrics.watch_backlog(log.backlog)
     overload = Overload(config, metrics)
     door = Door(shared, build_app(shared, passage), passage, overload)
-    return Gateway(shared, passage, door, overload, versions, assigner)
+    accuracy = AccuracyExporter(database, metrics.registry)
+    return Gateway(shared, passage, door, overload, versions, assigner, accuracy)

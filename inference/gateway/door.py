@@ -22,6 +22,7 @@ from inference.gateway.identity.networks import share
 from inference.gateway.identity.routes import is_public
 from inference.gateway.problems import BodyTooSlow, NoUpgrade, WrongMethod
 from inference.gateway.problems import answer as v2_answer
+from inference.telemetry.logs import bind
 from inference.telemetry.tracing import current_trace_id, inject, server_span, trace_id_of
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Door:
             scope["path"] = "/api/ml/" + scope["path"].removeprefix(ALIAS)
             scope["raw_path"] = scope["path"].encode()
         visit = Visit(self, scope, send)
-        with server_span(scope, visit.template) as told:
+        with server_span(scope, visit.template) as told, bind(visit.state["request_id"]):
             visit.state["trace_id"] = current_trace_id() or trace_id_of(scope["headers"])
             visit.state["onward"] = tuple(inject([(REQUEST_ID, visit.identity), *visit.traced]))
             try:
@@ -95,6 +96,8 @@ class Door:
                 await visit.fail(InternalError("The gateway failed to answer.", "Report it with the request id."))
             finally:
                 told.answered(visit.status)
+                if not visit.raw:
+                    told.route(visit.method, getattr(scope.get("route"), "path", "unmatched"))
                 visit.close()
 
     async def _serve(self, visit: Visit, scope: Scope, receive: Receive) -> None:

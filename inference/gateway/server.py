@@ -59,6 +59,7 @@ class GatewayServer:
                 self.gateway.door,
                 access_log=False,
                 log_level="warning",
+                log_config=None,
                 lifespan="off",
                 ws="none",
                 http="httptools",

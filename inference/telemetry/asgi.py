@@ -1,4 +1,4 @@
-"""ASGI middleware of the servers around a predictor: ids in a request's log lines, and a span where there are traces."""
+"""ASGI middleware of the servers around a predictor: ids in a request's log lines, a span where there are traces."""
 
 from __future__ import annotations
 

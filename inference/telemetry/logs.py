@@ -92,7 +92,7 @@ def log_format() -> Literal["json", "text"]:
     return "json" if "KUBERNETES_SERVICE_HOST" in os.environ else "text"
 
 
-def configure(service: str, stream: TextIO | None = None) -> None:
+def configure(service: str, level: str = "WARNING", stream: TextIO | None = None) -> None:
     """Send this process's logs to stderr; the first call wins, as with :func:`logging.basicConfig`.
 
     Call it before a server is built: uvicorn must be given ``log_config=None``, or it writes past it.
@@ -101,6 +101,8 @@ def configure(service: str, stream: TextIO | None = None) -> None:
     ----------
     service : str
         Name of the server in every line of JSON.
+    level : str
+        What is told, where ``ARTHAFLOW_LOG`` does not say.
     stream : file or None
         Where to; None for stderr.
 
@@ -109,7 +111,7 @@ def configure(service: str, stream: TextIO | None = None) -> None:
     ConfigurationError
         If the environment asks for a level or a form that does not exist.
     """
-    level = os.environ.get(LEVEL_VARIABLE, "WARNING").upper()
+    level = os.environ.get(LEVEL_VARIABLE, level).upper()
     if level not in logging.getLevelNamesMapping():
         known = ", ".join(("DEBUG", "INFO", "WARNING", "ERROR"))
         raise ConfigurationError(f"{LEVEL_VARIABLE} is {level!r:.40}.", f"Set it to one of {known}.")

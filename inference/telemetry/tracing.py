@@ -178,11 +178,16 @@ def server_span(scope: Scope, route: str, **attributes: str) -> Handle:
 
 
 def client_span(method: str, route: str, host: str = "", **attributes: str) -> Handle:
-    """Return the span of one request to another server; :func:`inject` inside of it."""
+    """Return the span of one request to another server; :func:`inject` inside of it.
+
+    None is made where no span runs: what a server asks by itself, every few seconds, belongs to nobody's request.
+    """
     if _tracer is None:
         return _OFF
-    from opentelemetry.trace import SpanKind
+    from opentelemetry.trace import SpanKind, get_current_span
 
+    if not get_current_span().get_span_context().is_valid:
+        return _OFF
     told: Attributes = {"http.request.method": method, "url.template": route, **_named(attributes)}
     if host:
         told["server.address"] = host
