@@ -42,6 +42,9 @@ REFITS = 20
 HELD_OUT = 0.25
 """Share of the drawn rows that only judges."""
 
+TRUSTED = 0.5
+"""Fidelity below which the sentence says that the explanation is not to be relied on."""
+
 
 class LimeOptions(Options):
     """Options of LIME.
@@ -91,7 +94,13 @@ def lime_tabular(problem: Problem, row: FloatArray, options: LimeOptions | None 
     }
     errors = (refits * (own - mean)).std(axis=0, ddof=1)
     answer = attribution_answer(problem, row, "lime_tabular", base, prediction, attributions, details, errors)
+    answer["why"] += _caveat(fidelity)
     return _sparse(problem, answer, surrogate, scale)
+
+
+def _caveat(fidelity: float) -> str:
+    share = f" A linear model reproduces {max(fidelity, 0.0):.0%} of what the model does nearby".replace("%", " %")
+    return f"{share}: too little to rely on." if fidelity < TRUSTED else f"{share}."
 
 
 Drawn = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]

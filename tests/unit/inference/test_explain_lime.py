@@ -74,6 +74,7 @@ def test_noise_has_no_fidelity_and_no_stability() -> None:
 
     answer = lime_tabular(problem(noise), instance(), LimeOptions(features=1))
     assert answer["fidelity"]["r2"] < 0.1
+    assert answer["why"].endswith("too little to rely on.")
     assert answer["stability"]["selection"] < 0.9
 
 
@@ -91,6 +92,7 @@ def test_a_constant_model_is_explained_by_nothing() -> None:
     assert answer["base_value"] == pytest.approx(3.0)
     assert answer["fidelity"]["r2"] == 1.0
     assert "no input moved it" in answer["why"]
+    assert answer["why"].endswith("reproduces 100 % of what the model does nearby.")
 
 
 def test_a_collinear_column_is_not_chosen_twice() -> None:
