@@ -161,12 +161,12 @@ def post_observations(
 
 @router.post("/{experiment_id}/stop", summary="Stop an A/B test")
 def stop_experiment(
-    request: Request, experiment_id: str, body: StopRequest, caller: Caller = may("experiments:write")
+    request: Request, experiment_id: str, body: StopRequest | None = None, caller: Caller = may("experiments:write")
 ) -> Envelope[Experiment]:
     """Everybody gets the control from now on; what was seen stays."""
     database = services(request).database
     row = store.find(database, experiment_id)
-    return ok(request, view(store.stop(database, row, caller.pseudonym, body.reason)))
+    return ok(request, view(store.stop(database, row, caller.pseudonym, body.reason if body else "")))
 
 
 @router.post("/{experiment_id}/decision", summary="Decide an A/B test")

@@ -112,7 +112,7 @@ def _roster(connection: Connection, design: Design) -> Roster:
 
 def _enter(roster: Roster, design: Design, user: str, rows: list[tuple[str, datetime, int, int]]) -> None:
     variant, first, _, _ = rows[0]
-    roster.leave_out("misrouted_answers", sum(answers - right for _, _, answers, right in rows))
+    roster.leave_out("misrouted", sum(answers - right for _, _, answers, right in rows))
     if user in design.overrides:
         return roster.leave_out("testers")
     if len(rows) > 1 or design.variant_of(user) != variant:
@@ -120,7 +120,7 @@ def _enter(roster: Roster, design: Design, user: str, rows: list[tuple[str, date
     arm = VARIANTS.index(variant)
     roster.exposed[arm] += 1
     if not sum(right for _, _, _, right in rows):
-        return roster.leave_out("users_only_misrouted")
+        return roster.leave_out("users_with_misrouted_answers_only")
     roster.place[user] = len(roster.variant)
     roster.variant.append(arm)
     roster.entered.append(first.timestamp())

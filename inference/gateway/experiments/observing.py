@@ -54,7 +54,7 @@ def observe(
             "weight": row.weight,
             "pre_period": row.pre_period,
             "segments": row.labels() or None,
-            "observed_at": (row.at or now).astimezone(UTC),
+            "observed_at": row.at or now,
         }
         for row in rows
     ]

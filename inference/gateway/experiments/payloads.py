@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from components.experiments.design import VARIANTS
 from components.experiments.metric import Kind, Metric, Role, named
@@ -13,6 +13,16 @@ from components.experiments.metric import Kind, Metric, Role, named
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}$")]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 VariantName = Literal["control", "treatment"]
+
+
+def _sane(moment: datetime) -> datetime:
+    """Return a moment in UTC; far ones cannot be computed with, and are mistakes."""
+    if not 2000 <= moment.year <= 2200:
+        raise ValueError(f"{moment.isoformat()} is not between 2000 and 2200")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
 DAYS = 14
 LONGEST_DAYS = 366
 _BOTH: tuple[VariantName, VariantName] = ("control", "treatment")
@@ -95,8 +105,8 @@ class ExperimentRequest(BaseModel):
     traffic_allocation: dict[VariantName, float] | None = None
     success_metrics: list[Short | MetricRequest] = Field(min_length=1, max_length=20, description="The first decides")
     guardrail_metrics: list[Short | MetricRequest] = Field(default_factory=list, max_length=20)
-    start_date: AwareDatetime | None = None
-    end_date: AwareDatetime | None = None
+    start_date: Moment | None = None
+    end_date: Moment | None = None
     duration_days: float | None = Field(None, gt=0, le=LONGEST_DAYS)
     minimum_sample_size: int = Field(1000, ge=200, le=100_000_000, description="Users in both variants")
     minimum_days: float = Field(7.0, ge=0, le=LONGEST_DAYS)
@@ -165,10 +175,8 @@ class ExperimentRequest(BaseModel):
 
     def period(self, now: datetime) -> tuple[datetime, datetime]:
         """Return start and end, UTC."""
-        start = (self.start_date or now).astimezone(UTC)
-        if self.end_date is not None:
-            return start, self.end_date.astimezone(UTC)
-        return start, start + timedelta(days=self.duration_days or DAYS)
+        start = self.start_date or now
+        return start, self.end_date or start + timedelta(days=self.duration_days or DAYS)
 
 
 def _metric(item: str | MetricRequest, role: Role) -> Metric:
@@ -192,7 +200,7 @@ class Observation(BaseModel):
     pre_period: float | None = Field(None, description="The user's same metric before the experiment", examples=[0.12])
     segments: dict[Short, Short] = Field(default_factory=dict, max_length=10, examples=[{"tier": "premium"}])
     segment: Short | None = Field(None, description="Short for segments.segment")
-    at: AwareDatetime | None = Field(None, description="When it happened; now when left out")
+    at: Moment | None = Field(None, description="When it happened; now when left out")
 
     def labels(self) -> dict[str, str]:
         """Return the segments by dimension."""

@@ -241,7 +241,7 @@ def test_from_users_to_a_recorded_decision(database: Database, client: TestClien
     assert low > 0
     assert primary["cuped"]["variance_reduction"] == pytest.approx(0.64, abs=0.05)
     assert report["left_out"]["testers"] == 1
-    assert report["left_out"]["users_only_misrouted"] == report["left_out"]["misrouted_answers"] == 1
+    assert report["left_out"]["users_with_misrouted_answers_only"] == report["left_out"]["misrouted"] == 1
     assert sum(report["users"].values()) == len(users) + 1
     assert not report["sample_ratio"]["mismatch"]
     assert {s["segment"] for s in report["segments"]} == {"premium", "free"}
