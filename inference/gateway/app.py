@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from components.errors import ArthaflowError, InvalidRequest
@@ -62,7 +63,8 @@ def build_app(shared: Services, passage: Passage) -> FastAPI:
     passage : Passage
         The models' V2 endpoints; tells whether the process drains.
     """
-    app = FastAPI(
+    app: FastAPI = FastAPIOffline(  # its page needs no network; ReDoc's would ask for fonts
+        redoc_url=None,
         title="Arthaflow product API",
         version=version("arthaflow"),
         description=ABOUT,

@@ -43,6 +43,6 @@ async def index(request: Request) -> Envelope[dict[str, Any]]:
         "predictions": shared.products.routes(),
         "batch_types": sorted(shared.products.by_type),
         "served": sorted(shared.table.entries),
-        "documentation": ["/docs", "/redoc", "/openapi.json"],
+        "documentation": ["/docs", "/openapi.json"],
     }
     return ok(request, told)

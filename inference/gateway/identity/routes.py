@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PUBLIC = frozenset({"/healthz", "/ready", "/metrics", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"})
-PUBLIC_PREFIX = "/.well-known/"
+PUBLIC_PREFIXES = ("/.well-known/", "/static-offline-docs/")
 INDEX = frozenset({"/api", "/api/"})
 ADMIN = ("/admin", "/api/v1/ml/audit")
 
@@ -18,7 +18,7 @@ def is_public(method: str, path: str) -> bool:
     """
     if method not in ("GET", "HEAD"):
         return False
-    return path in PUBLIC or path in INDEX or path.startswith(PUBLIC_PREFIX)
+    return path in PUBLIC or path in INDEX or path.startswith(PUBLIC_PREFIXES)
 
 
 def is_admin(path: str) -> bool:

@@ -185,6 +185,7 @@ class PredictionService:
     async def _ask(self, offer: Offer, request: BaseModel, asked: Asked, assignment: Assignment | None) -> Fresh:
         await self.watchman.note(asked.caller, offer.name, request.model_dump(mode="json"))
         at = datetime.now(UTC)
+        at = at.replace(microsecond=at.microsecond // 1000 * 1000)  # as it is logged, so that it can be asked again
         body, own = encode_request(offer.product.to_inputs(request, at))
         headers = [*asked.headers, *((k.lower().encode(), v.encode()) for k, v in own.items())]
         if assignment is not None:
@@ -204,7 +205,7 @@ class PredictionService:
         kept = Kept(
             offer.product.value(found) if offer.product.value else None,
             offer.product.confidence(found) if offer.product.confidence else None,
-            at.isoformat(),
+            at.isoformat(timespec="milliseconds"),
             parameters.get("feature_timestamps"),
             track,
         )
