@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigurationError
-from components.records.rollouts import following
+from components.records.rollouts import at_home, following
 from components.registry.versions import PRODUCTION, Registry
 from components.rollout.engine import Decision, RolloutResult, drive, run_rollout
 from components.rollout.history import History
@@ -58,7 +58,7 @@ def roll_out(
             artifact=str(registry.resolve(name, number)),
             history=history,
             on_promote=lambda promoted: registry.set_alias(name, PRODUCTION, promoted),
-            on_event=following(name, "local", history.path.stem, tell),
+            on_event=following(name, "local", history.path.stem, tell, at_home(stack.serving.home)),
         )
     if result.outcome == "rolled_back":
         registry.reject(name, number, result.reason)

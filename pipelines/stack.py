@@ -67,7 +67,7 @@ class Stack:
     def begin(self, version: str, artifact: Path, *, port: int = 0, only: tuple[str, ...] = SURROUNDINGS) -> Endpoint:
         """Start predictor and router, and begin to start the surroundings; :meth:`wait` waits for them."""
         router = self.target.begin(version, str(artifact), http_port=port)
-        record_start(self.spec.name, version)
+        record_start(self.spec.name, version, self.serving.home)
         self._launch(artifact, router, only)
         return router
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from components.errors import ArthaflowError
@@ -15,7 +16,9 @@ Event = dict[str, Any]
 Teller = Callable[[Event], None]
 
 
-def following(model: str, environment: str, key: str, tell: Teller | None = None) -> Teller:
+def following(
+    model: str, environment: str, key: str, tell: Teller | None = None, config: Settings | None = None
+) -> Teller:
     """Return what a rollout tells its events to: the deployments among them are recorded, all are passed on.
 
     A database that is away fails no rollout: a note says so, and ``arthaflow records sync`` makes up for it.
@@ -29,12 +32,14 @@ def following(model: str, environment: str, key: str, tell: Teller | None = None
         Of the rollout's history.
     tell : callable, optional
         Told of every event.
+    config : Settings, optional
+        Where the records are; the process's settings when None.
     """
 
     def told(event: Event) -> None:
         if tell is not None:
             tell(event)
-        problem = remember(model, environment, key, [event]) if event["event"] in MOMENTS else ""
+        problem = remember(model, environment, key, [event], config) if event["event"] in MOMENTS else ""
         if problem and tell is not None:
             tell({"event": "note", "time": event["time"], "version": event.get("version", ""), "reason": problem})
 
@@ -69,18 +74,26 @@ def record_events(database: Any, model: str, environment: str, key: str, events:
     )
 
 
-def record_start(model: str, version: str, environment: str = "local") -> None:
-    """Record that a model's first version serves; a database that is away only warns."""
+def record_start(model: str, version: str, home: Path | None = None) -> None:
+    """Record that a model's first version serves on this machine; a database that is away only warns.
+
+    ``home`` is that of its servers, where it is not the process's.
+    """
 
     def write(database: Any) -> None:
         from components.records.deployments import record_deployment
 
         why = f"Version {version} was started to serve."
-        record_deployment(database, model, version, environment, "arthaflow serve", why)
+        record_deployment(database, model, version, "local", "arthaflow serve", why)
 
-    problem = _attempt(write)
+    problem = _attempt(write, at_home(home))
     if problem:
         logging.getLogger(__name__).warning(problem)
+
+
+def at_home(home: Path | None) -> Settings:
+    """Return the process's settings with the home of the servers that are dealt with."""
+    return settings().model_copy(update={"home": home}) if home is not None else settings()
 
 
 def _attempt(write: Callable[[Any], Any], config: Settings | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -12,8 +12,8 @@ from components.errors import InvalidRequest
 from pipelines.cli.console import out
 
 app = typer.Typer(
-    help="The product's records: models, predictions, outcomes, experiments, jobs and deployments, in SQLite or PostgreSQL "
-    "(ARTHAFLOW_DATABASE_URL).\n\nExample: [bold]arthaflow records status[/bold]",
+    help="The product's records: models, predictions, outcomes, experiments, jobs and deployments, in SQLite or "
+    "PostgreSQL (ARTHAFLOW_DATABASE_URL).\n\nExample: [bold]arthaflow records status[/bold]",
     no_args_is_help=True,
 )
 
@@ -72,6 +72,23 @@ def sync() -> None:
     news = sync_histories(database)
     versions = sync_models(database)
     out.print(f"{versions} versions mirrored, {news} deployments recorded that were not yet.")
+
+
+@app.command()
+def performance(
+    days: Annotated[int, typer.Option(help="How far back outcomes and predictions are looked at.", min=1)] = 35,
+) -> None:
+    """Join outcomes that waited, and compute each version's metrics per day, week and month anew.
+
+    The worker of the jobs does this by itself every five minutes.
+
+    Example: [bold]arthaflow records performance --days 7[/bold]
+    """
+    from components.records.database import open_database
+    from components.records.performance import refresh_performance
+
+    written = refresh_performance(open_database(), datetime.now(UTC) - timedelta(days=days))
+    out.print(f"{written} rows of model_performance_metrics written.")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import ArthaflowError
 from components.records.jobs import CANCELLED, COMPLETED, FAILED
+from components.records.upkeep import Upkeep
 from pipelines.jobs.attempt import Attempt
 from pipelines.jobs.config import JobSettings, job_settings
 from pipelines.jobs.context import Asked, write_request
@@ -59,6 +60,7 @@ class Worker:
     def __post_init__(self) -> None:
         self.queue = Queue(self.database, self.name, self.config.lease_s, self.config.attempts)
         self.home = self.home.expanduser().resolve()
+        self.upkeep = Upkeep(self.database)
 
     def work(self, once: bool = False) -> int:
         """Work until :attr:`stopping` is set, or with ``once`` until the queue is empty; return how many jobs."""
@@ -77,8 +79,17 @@ class Worker:
             elif once:
                 break
             else:
+                self._keep_up()
                 self.stopping.wait(self.config.poll_s)
         return done
+
+    def _keep_up(self) -> None:
+        try:
+            self.upkeep.run_if_due()
+        except ArthaflowError as error:
+            if error.retry_after_s is None:
+                raise
+            self.tell(str(error))
 
     def see_through(self, claim: Claim) -> None:
         """Run a claimed job to its end, to its cancellation, or until this worker is stopped."""

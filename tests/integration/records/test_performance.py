@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from components.records.accuracy_ratio import accuracy_ratio
 from components.records.database import Database
 from components.records.outcomes import Outcome, report
 from components.records.performance import compute_performance, refresh_performance, window
-from components.records.tables import ml_models, model_performance_metrics
+from components.records.tables import model_performance_metrics
+from components.records.upkeep import Upkeep
 from tests.support.records import database, database_url, postgres_server, postgres_url  # noqa: F401
 from tests.support.rows import NOON, predict
 
@@ -69,29 +69,16 @@ def test_an_outcome_that_waited_is_joined_by_the_refresh(database: Database) -> 
     assert metrics(database)["daily", date(2026, 11, 20)]["mean_absolute_error"] == 1.0
 
 
-def trained(records: Database, **columns: Any) -> None:
-    with records.write() as connection:
-        connection.execute(update(ml_models).where(ml_models.c.model_name == "tiny").values(**columns))
-
-
-def test_the_ratio_compares_accuracies_and_waits_for_enough(database: Database) -> None:  # noqa: F811
-    names = [predict(database, 11.0, reference_value=10.0) for _ in range(40)]
-    trained(database, validation_accuracy=0.8)
-    report(database, [Outcome(name, 12.0) for name in names[:29]])
-    assert accuracy_ratio(database, "tiny", "1", NOON + timedelta(days=1)) is None
-    report(database, [Outcome(name, 9.0) for name in names[29:]])
-    found = accuracy_ratio(database, "tiny", "1", NOON + timedelta(days=1))
-    assert found is not None
-    assert (found.kind, found.outcomes, found.recent) == ("accuracy", 40, 29 / 40)
-    assert found.value == pytest.approx(29 / 40 / 0.8)
-    assert accuracy_ratio(database, "tiny", "1", NOON + timedelta(days=60)) is None
-
-
-@pytest.mark.parametrize(("actual", "value"), [(12.0, 0.5), (11.0, 10.0)])
-def test_without_an_accuracy_errors_of_one_name_are_compared(database: Database, actual: float, value: float) -> None:  # noqa: F811
-    names = [predict(database, 11.0) for _ in range(30)]
-    trained(database, custom_metrics={"mean_absolute_error": 0.5, "1_day_mae": 0.001})
-    report(database, [Outcome(name, actual) for name in names])
-    found = accuracy_ratio(database, "tiny", "1", NOON + timedelta(days=1))
-    assert found is not None
-    assert (found.kind, found.value) == ("mean_absolute_error", value)
+def test_upkeep_is_done_when_it_is_due_and_misses_nothing(database: Database) -> None:  # noqa: F811
+    made = datetime.now(UTC) - timedelta(days=3)
+    name = predict(database, 11.0, made)
+    upkeep = Upkeep(database, every_s=3600)
+    assert upkeep.run_if_due() == 3
+    report(database, [Outcome(name, 10.0)])
+    assert upkeep.run_if_due() == 0
+    eager = Upkeep(database, every_s=0)
+    eager.run_if_due()
+    assert metrics(database)["daily", made.date()]["mean_absolute_error"] == 1.0
+    report(database, [Outcome(name, 8.0)])
+    assert eager.run_if_due() == 3
+    assert metrics(database)["daily", made.date()]["mean_absolute_error"] == 3.0
