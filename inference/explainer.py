@@ -156,7 +156,8 @@ class Explainer(hosting.Surrounding):
     @contextmanager
     def _timed(self, question: Question) -> Iterator[Watch]:
         limit = self.timeout_s if question.whole_model else inf
-        with SECONDS.labels(self.name, question.kind).time(), watching(Watch(limit, self._stop)) as watch:
+        step = tracing.span("explain", model=self.name, explain_kind=question.kind)
+        with step, SECONDS.labels(self.name, question.kind).time(), watching(Watch(limit, self._stop)) as watch:
             yield watch
 
     def _version(self) -> str:
