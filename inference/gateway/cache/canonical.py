@@ -8,13 +8,19 @@ and infinity are no JSON and are refused, since no NaN equals another.
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from json.encoder import encode_basestring
 from typing import Any
 
 import numpy as np
+import orjson
 
 from components.errors import InvalidRequest
+
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+_NOT_PLAIN = re.compile(rb"[0-9]e|\.0(?![0-9])|null|\\|[^\x00-\x7f]")
+"""What orjson may write otherwise than the canonical form: exponents, whole floats, NaN (as null), escapes, accents."""
 
 REMEDY = "Send plain JSON: objects, lists, text, finite numbers, true, false and null."
 
@@ -39,7 +45,16 @@ def canonical_key(value: Any) -> bytes:
     InvalidRequest
         If the value is no JSON: NaN, infinity, keys that are no text, or two keys that are the same in normal form.
     """
-    return hashlib.sha256(canonical_bytes(value)).digest()
+    return hashlib.sha256(_plain_bytes(value) or canonical_bytes(value)).digest()
+
+
+def _plain_bytes(value: Any) -> bytes | None:
+    """Return the canonical form where orjson writes the very same, a tenth of the time; else None."""
+    try:
+        written = orjson.dumps(value, option=_SORTED)
+    except orjson.JSONEncodeError:
+        return None
+    return None if _NOT_PLAIN.search(written) else written
 
 
 def canonical_bytes(value: Any) -> bytes:

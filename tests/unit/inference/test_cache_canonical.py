@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import InvalidRequest
-from inference.gateway.cache.canonical import canonical_bytes, canonical_key
+from inference.gateway.cache.canonical import _plain_bytes, canonical_bytes, canonical_key
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -152,3 +152,14 @@ def test_tensors_go_by_type_shape_and_values() -> None:
 
 def test_numpys_scalars_are_the_numbers_they_hold() -> None:
     assert canonical_key([np.int64(3), np.float64(0.5), np.bool_(True)]) == canonical_key([3.0, 0.5, True])
+
+
+@given(VALUES)
+def test_the_short_way_writes_what_the_long_way_does(value: Any) -> None:
+    short = _plain_bytes(value)
+    assert short is None or short == canonical_bytes(value)
+
+
+def test_a_plain_question_takes_the_short_way() -> None:
+    assert _plain_bytes({"b": [0.5, 2, -1.25], "a": "SP500"}) == b'{"a":"SP500","b":[0.5,2,-1.25]}'
+    assert _plain_bytes({"a": math.nan}) is None
