@@ -221,7 +221,7 @@ class Rollout:
     def _resume(self, state: RolloutState) -> RolloutState:
         if state.phase == "held" and state.reason.startswith(EXPERIMENT):
             raise CanaryHeld(
-                f"{state.reason.capitalize()} holds version {state.version} of {self.target.model} as its canary.",
+                f"The {state.reason} holds version {state.version} of {self.target.model} as its canary.",
                 f"End it first: `arthaflow experiments end {state.reason.removeprefix(EXPERIMENT)}`.",
             )
         if state.version != self.version:
