@@ -80,8 +80,7 @@ class RedisLink:
         if not self.up:
             raise self._away()
         try:
-            async with asyncio.timeout(self.timeout_s):
-                return await command()
+            return await _within(command, self.timeout_s)
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
             self._lost(error)
             raise self._away() from error
@@ -121,11 +120,25 @@ class RedisLink:
 
     async def _answers(self) -> bool:
         try:
-            async with asyncio.timeout(PROBE_S):
-                await self.client.execute_command("PING")  # type: ignore[no-untyped-call]
+            await _within(lambda: self.client.execute_command("PING"), PROBE_S)  # type: ignore[no-untyped-call]
         except (RedisError, OSError):
             return False
         return True
 
     def _away(self) -> RedisAway:
         return RedisAway(f"Redis at {self.where} does not answer.", "Try again when it is back.")
+
+
+async def _within(command: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Run a command with a time-out, and let no cancellation get lost.
+
+    redis-py 7.4 swallows one that comes while it looks for a connection, and answers as if nothing had been asked.
+    """
+    task = asyncio.current_task()
+    cancelled = task.cancelling() if task else 0
+    try:
+        async with asyncio.timeout(seconds):
+            return await command()
+    finally:
+        if task and task.cancelling() > cancelled:
+            raise asyncio.CancelledError
