@@ -13,8 +13,10 @@ from components.records.database import Database
 from components.records.tables import ml_predictions
 from inference.gateway.caller import ROLES, Caller
 from inference.gateway.explain.predictions import UnknownPrediction, find, keep
-from tests.support.records import database, database_url, postgres_server, postgres_url  # noqa: F401
+from tests.support.records import database, database_url, postgres_server, postgres_url
 from tests.support.rows import NOON, predict
+
+__all__ = ["database", "database_url", "postgres_server", "postgres_url"]
 
 MINE, OTHER = Caller("m" * 32, "app", ROLES["app"]), Caller("o" * 32, "app", ROLES["app"])
 AUDITOR = Caller("a" * 32, "admin", ROLES["admin"])
