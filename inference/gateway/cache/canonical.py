@@ -120,13 +120,13 @@ def _write_object(value: dict[Any, Any], write: Any) -> None:
     for name, item in value.items():
         if not isinstance(name, str):
             raise InvalidRequest(f"The key {name!r:.80} is no text.", REMEDY)
-        named[_text(name)] = item
+        named[_normal(name)] = item
     if len(named) != len(value):
         raise InvalidRequest("Two keys of an object are the same text, written differently.", "Send one of them.")
     separator = "{"
     for name in sorted(named):
         write(separator)
-        write(name)
+        write(encode_basestring(name))
         write(":")
         _write(named[name], write)
         separator = ","
@@ -172,5 +172,9 @@ def _float(value: float) -> str:
     return str(int(value)) if value.is_integer() else written
 
 
+def _normal(value: str) -> str:
+    return value if value.isascii() else unicodedata.normalize("NFC", value)
+
+
 def _text(value: str) -> str:
-    return encode_basestring(value if value.isascii() else unicodedata.normalize("NFC", value))
+    return encode_basestring(_normal(value))

@@ -160,6 +160,13 @@ def test_the_short_way_writes_what_the_long_way_does(value: Any) -> None:
     assert short is None or short == canonical_bytes(value)
 
 
+def test_both_ways_sort_keys_by_their_text_and_not_by_its_quotes() -> None:
+    names = ["a", "a b", "a!", 'a"', "a#", "a\\", "é", "\U0001f600", "\uffff"]
+    whole, written = dict.fromkeys(names[:3], 1), dict.fromkeys(reversed(names[:3]), 1.0)
+    assert _plain_bytes(whole) == canonical_bytes(written)
+    assert list(json.loads(canonical_bytes(dict.fromkeys(reversed(names), 1)))) == sorted(names)
+
+
 def test_a_plain_question_takes_the_short_way() -> None:
     assert _plain_bytes({"b": [0.5, 2, -1.25], "a": "SP500"}) == b'{"a":"SP500","b":[0.5,2,-1.25]}'
     assert _plain_bytes({"a": math.nan}) is None
