@@ -39,6 +39,8 @@ GATHER_S = 0.05
 LOOK_S = 30.0
 """How often journals of dead writers are looked for."""
 BACKOFF_S = (0.1, 5.0)
+DYING_S = 10.0
+"""How long a parent whose words have ended may take to let go of its journal."""
 ORPHAN_S = 60.0
 """How long a drainer without a parent waits for a database that is away; the next start goes on."""
 
@@ -81,7 +83,7 @@ class Drainer:
         """
         self._landing: Landing = self._patiently(lambda: Landing(_database(self.config), audit_key(self.config)))
         own = self._own()
-        looked = 0.0
+        looked, final = 0.0, False
         while True:
             moved = own is not None and self._carry(own)
             if self._orphan or time.monotonic() > looked + LOOK_S:
@@ -89,10 +91,14 @@ class Drainer:
                 looked = time.monotonic()
             if moved:
                 self._listen(0.0 if self._orphan else GATHER_S)
-            elif self._orphan:
+            elif not self._orphan:
+                self._sleep(own)
+            elif own is None or final:
                 break
             else:
-                self._sleep(own)
+                # Once more when the journal is final: what is unfinished at its end is torn then.
+                _await_death(own)
+                final = True
         self._finish(own)
 
     def _own(self) -> _Source | None:
@@ -209,6 +215,13 @@ class Drainer:
                 time.sleep(left)
             elif select.select([self._words], [], [], left)[0]:
                 self._orphan = not os.read(self._words, 65536)
+
+
+def _await_death(own: _Source) -> None:
+    """Wait until a parent whose words have ended lets go of its journal; the kernel closes files in turn."""
+    deadline = time.monotonic() + DYING_S
+    while alive(own.segments.home) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _database(config: Settings) -> Database:

@@ -19,9 +19,9 @@ from components.records.framing import Found
 from components.records.journal import Position
 from components.records.models import ensure_model
 from components.records.quarantine import Quarantine
-from components.records.rows import Row, prediction_row, serving_row
+from components.records.rows import PREDICTIONS, REQUESTS, Row, prediction_row, serving_row
 from components.records.segments import Batch
-from components.records.tables import audit_chain, journal_positions, ml_predictions, model_serving_logs
+from components.records.tables import audit_chain, journal_positions
 
 log = logging.getLogger(__name__)
 _BAD = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
@@ -81,8 +81,8 @@ class Landing:
             _advance(connection, writer, batch)
             last = chain.head(connection)
             self._erased.refresh(connection, last)
-            kept = self._insert(connection, ml_predictions, rows.predictions, last.seq, quarantine)
-            self._insert(connection, model_serving_logs, rows.requests, None, quarantine)
+            kept = self._insert(connection, PREDICTIONS, rows.predictions, last.seq, quarantine)
+            self._insert(connection, REQUESTS, rows.requests, None, quarantine)
             entries, last = chain.extend(self.key, last, [*map(_link, kept), *self._erased.links(kept)])
             if entries:
                 connection.execute(insert(audit_chain), entries)

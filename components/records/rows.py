@@ -9,21 +9,31 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON
+from sqlalchemy import JSON, Column, MetaData, String, Table, Text
 
 from components.records.canonical import canonical
 from components.records.payload import payload_digest
 from components.records.tables import ml_predictions, model_serving_logs
-from components.records.tables.types import Decimal, Name
+from components.records.tables.types import Decimal, Name, Prose
 
 Row = dict[str, Any]
 FindModel = Callable[[str, str], uuid.UUID | None]
 """Name and version to the row of ``ml_models``."""
 
-_FITS = {
-    table.name: {column.key: column.type.fit for column in table.c if isinstance(column.type, Name | Decimal)}
+
+def _plain(table: Table) -> Table:
+    """Return a table with plain text columns: its rows' texts fit already, and need not be looked at again."""
+    kinds = {Name: String, Prose: Text}
+    columns = [Column(column.name, kinds.get(type(column.type), column.type), key=column.key) for column in table.c]
+    return Table(table.name, MetaData(), *columns)
+
+
+PREDICTIONS, REQUESTS = _plain(ml_predictions), _plain(model_serving_logs)
+_WIDTHS = {
+    table.name: {column.key: column.type for column in table.c if isinstance(column.type, Name)}
     for table in (ml_predictions, model_serving_logs)
 }
+_DECIMALS = {column.key: column.type for column in ml_predictions.c if isinstance(column.type, Decimal)}
 _MOST_ID = 2**31 - 1
 
 
@@ -78,7 +88,9 @@ def prediction_row(told: Mapping[str, Any], find: FindModel) -> Row:
         "erased_at": None,
         "salt": os.urandom(16).hex(),
     }
-    _fit(row, _FITS["ml_predictions"])
+    _fit(row, "ml_predictions")
+    for name in ("prediction_value", "confidence"):
+        row[name] = _DECIMALS[name].fit(row[name])
     row["payload_digest"] = payload_digest(row)
     if row["input_features"] is None:
         row["input_features"] = JSON.NULL
@@ -110,15 +122,15 @@ def serving_row(told: Mapping[str, Any], find: FindModel) -> Row:
         "trace_id": told["trace_id"],
         "timestamp": _moment(told["at"]),
     }
-    _fit(row, _FITS["model_serving_logs"])
+    _fit(row, "model_serving_logs")
     return row
 
 
-def _fit(row: Row, fits: Mapping[str, Callable[[Any], Any]]) -> None:
-    for name, fit in fits.items():
+def _fit(row: Row, table: str) -> None:
+    for name, kind in _WIDTHS[table].items():
         value = row.get(name)
-        if value is not None:
-            row[name] = fit(value)
+        if value is not None and (len(value) > kind.length or "\0" in value):
+            row[name] = kind.fit(value)
 
 
 def _hash_of(inputs: Any) -> str:

@@ -114,8 +114,6 @@ async def _remembered(cache: PredictionCache, tag: str) -> bool:
 
 
 def test_export_and_erasure(client: TestClient, shared: Any, config: Settings) -> None:
-    import asyncio
-
     tag = pseudonym("user-17", "user", config)
     assert asyncio.run(_remembered(shared.cache, tag)) is False
     assert asyncio.run(_remembered(shared.cache, tag)) is True

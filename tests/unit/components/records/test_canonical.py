@@ -51,3 +51,20 @@ def test_a_round_trip_through_jsonb_changes_nothing(value: Any) -> None:
 )
 def test_what_differs_has_other_bytes(one: Any, other: Any) -> None:
     assert canonical(one) != canonical(other)
+
+
+def test_known_answers() -> None:
+    """These bytes are in every log that was ever written: a release that changes them finds all of them tampered with."""
+    value = {
+        "ü": [1, 1.0, 0.1, -0.0, 1e16, 1.5e300, 0.0001, 0.00001, 2.5e-7, 10**16, -(2**63)],
+        "a": ["\x1f\u2028", None],
+    }
+    assert canonical(value).decode() == (
+        '{"a":["\\u001f\u2028",null],"ü":[1,1.0,0.1,0.0,"\\u0000number:1e16","\\u0000number:15e299",0.0001,'
+        '"\\u0000number:1e-5","\\u0000number:25e-8","\\u0000number:1e16","\\u0000number:-9223372036854775808e0"]}'
+    )
+
+
+@pytest.mark.parametrize("value", [1e16, 1e-5, 10**16, -1e16, -0.0])
+def test_a_bare_number_is_the_same_as_one_in_a_list(value: float) -> None:
+    assert b"[" + canonical(value) + b"]" == canonical([value])
