@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -158,9 +159,18 @@ def _end(endpoint: Endpoint, grace_s: float) -> None:
         return
     try:
         process.terminate()
-        process.wait(grace_s)
-    except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(grace_s)
+        if not _gone(process, grace_s):
+            process.kill()
+            _gone(process, grace_s)
     except psutil.NoSuchProcess:
         return
+
+
+def _gone(process: psutil.Process, within_s: float) -> bool:
+    """Wait until a process has ended; a zombie has, though whoever started it (`arthaflow serve`) does not reap it."""
+    deadline = time.monotonic() + within_s
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
