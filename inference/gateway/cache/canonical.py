@@ -20,7 +20,8 @@ from components.errors import InvalidRequest
 
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _NOT_PLAIN = re.compile(rb"[0-9]e|0\.0000|\.0(?![0-9])|null|\\|[^\x00-\x7f]")
-"""What orjson may write otherwise than the canonical form: exponents, small and whole floats, NaN (as null), escapes, accents."""
+"""What orjson may write otherwise than the canonical form: exponents, small and whole floats, NaN (as null), escapes,
+accents."""
 
 REMEDY = "Send plain JSON: objects, lists, text, finite numbers, true, false and null."
 
