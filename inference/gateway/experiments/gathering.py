@@ -16,7 +16,7 @@ from components.experiments.report import Evidence
 from components.experiments.users import Index, Observations, Users, Vector
 from components.records.tables import experiment_observations as reports
 from components.records.tables import ml_predictions as log
-from inference.gateway.experiments.versions import plain
+from inference.gateway.experiments.versions import spellings
 
 if TYPE_CHECKING:
     from components.records.database import Database
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PRE_DAYS = 28
 _CHUNK = 10_000
 USER = func.coalesce(func.nullif(log.c.user_pseudonym, ""), log.c.caller)
-"""Who was randomised: the user that a request is about, else the caller."""
+"""Who was randomised: the user that a request is about, else the caller. Erased answers are nobody's, and left out."""
 
 
 @dataclass
@@ -79,10 +79,7 @@ def gather(database: Database, design: Design, number: Any, ended: datetime) -> 
 
 def _answered(design: Design) -> Any:
     """Whether a row was answered by its variant's version; what failed has no version, and belongs to its variant."""
-    right = [
-        and_(log.c.variant == v, log.c.model_version.in_({design.versions[v], plain(design.versions[v])}))
-        for v in VARIANTS
-    ]
+    right = [and_(log.c.variant == v, log.c.model_version.in_(spellings(design.versions[v]))) for v in VARIANTS]
     failed = or_(log.c.model_version.is_(None), log.c.model_version == "")
     return or_(*right, failed)
 
@@ -97,7 +94,7 @@ def _roster(connection: Connection, design: Design) -> Roster:
             func.count().label("answers"),
             func.sum(case((right, 1), else_=0)).label("right"),
         )
-        .where(log.c.experiment == design.name)
+        .where(log.c.experiment == design.name, log.c.erased_at.is_(None))
         .group_by(USER, log.c.variant)
         .order_by(USER)
     )
@@ -133,12 +130,17 @@ def _from_log(
     """Metrics of the answers themselves; errors and hits need the outcome, and come late."""
     value = _value_of(metric.source)
     query = select(USER, value, literal(1.0), log.c.created_at).where(
-        log.c.experiment == design.name, _answered(design), value.is_not(None), log.c.created_at <= ended
+        log.c.experiment == design.name,
+        log.c.erased_at.is_(None),
+        _answered(design),
+        value.is_not(None),
+        log.c.created_at <= ended,
     )
     before = (
         select(USER, func.avg(value))
         .where(
             log.c.model_name == design.model,
+            log.c.erased_at.is_(None),
             log.c.created_at < design.start,
             log.c.created_at >= design.start - timedelta(days=PRE_DAYS),
             value.is_not(None),

@@ -69,7 +69,7 @@ def materialise(database: Database, design: Design, number: uuid.UUID) -> None:
     """Keep everybody's first exposure in experiment_assignments, from the prediction log; off the hot path."""
     query = (
         select(USER, func.min(log.c.variant), func.min(log.c.created_at), func.count(log.c.variant.distinct()))
-        .where(log.c.experiment == design.name, log.c.variant.in_(VARIANTS))
+        .where(log.c.experiment == design.name, log.c.erased_at.is_(None), log.c.variant.in_(VARIANTS))
         .group_by(USER)
     )
     with database.read() as connection:

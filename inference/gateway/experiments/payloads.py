@@ -5,42 +5,29 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from components.experiments.design import VARIANTS
 from components.experiments.metric import Kind, Metric, Role, named
+from components.wire import Moment, Payload
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}$")]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 VariantName = Literal["control", "treatment"]
-
-
-def _sane(moment: datetime) -> datetime:
-    """Return a moment in UTC; far ones cannot be computed with, and are mistakes."""
-    if not 2000 <= moment.year <= 2200:
-        raise ValueError(f"{moment.isoformat()} is not between 2000 and 2200")
-    return moment.astimezone(UTC)
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
 DAYS = 14
 LONGEST_DAYS = 366
 _BOTH: tuple[VariantName, VariantName] = ("control", "treatment")
 
 
-class Variant(BaseModel):
+class Variant(Payload):
     """One variant of document 0's configuration."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     model_version: Annotated[str, StringConstraints(min_length=1, max_length=50)] = Field(examples=["v1.8.0", "2"])
     traffic_split: float = Field(ge=0, le=100, description="Share, 0.5 or 50", examples=[0.5])
 
 
-class MetricRequest(BaseModel):
+class MetricRequest(Payload):
     """A metric with more to say than its name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Short
     kind: Kind = "ratio"
@@ -53,14 +40,12 @@ class MetricRequest(BaseModel):
         return Metric(self.name, role, self.kind, lower, self.margin)
 
 
-class ExperimentRequest(BaseModel):
+class ExperimentRequest(Payload):
     """A new experiment. Use document 0's fields (``experiment_id``, ``variants``, ``duration_days``) or document 1's
     (``experiment_name``, ``control_model_id``, ``traffic_allocation``, ``start_date``); what they share is shared.
     """
 
     model_config = ConfigDict(
-        extra="forbid",
-        protected_namespaces=(),
         json_schema_extra={
             "examples": [
                 {
@@ -183,10 +168,8 @@ def _metric(item: str | MetricRequest, role: Role) -> Metric:
     return named(item, role) if isinstance(item, str) else item.settle(role)
 
 
-class Observation(BaseModel):
+class Observation(Payload):
     """One report of one user's metric: a click rate's clicks (``value``) and impressions (``weight``), or a number."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
         description="Makes the report idempotent: the same key is taken once", examples=["u-17/2026-11-21/clicks"]
@@ -207,36 +190,28 @@ class Observation(BaseModel):
         return {**self.segments, **({"segment": self.segment} if self.segment else {})}
 
 
-class ObservationBatch(BaseModel):
+class ObservationBatch(Payload):
     """Up to 1,000 reports."""
-
-    model_config = ConfigDict(extra="forbid")
 
     observations: list[Observation] = Field(min_length=1, max_length=1000)
 
 
-class StopRequest(BaseModel):
+class StopRequest(Payload):
     """Why an experiment is stopped."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str = Field("", max_length=10_000)
 
 
-class DecisionRequest(BaseModel):
+class DecisionRequest(Payload):
     """What is decided, by whom is known from the token."""
-
-    model_config = ConfigDict(extra="forbid")
 
     decision: Literal["promote_treatment", "keep_control", "need_more_data"]
     analysis_notes: str = Field("", max_length=10_000)
     force: bool = Field(False, description="Promote in spite of a sample ratio mismatch; needs analysis_notes")
 
 
-class PlanRequest(BaseModel):
+class PlanRequest(Payload):
     """Questions to the planner."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     minimum_detectable_effect: float = Field(description="Absolute, or a share of the baseline", examples=[0.02])
     relative: bool = Field(False, description="Whether the effect is a share of the baseline or mean")

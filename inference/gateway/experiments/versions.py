@@ -25,6 +25,11 @@ def plain(version: str) -> str:
     return version[1:] if version[:1] in "vV" and version[1:2].isdigit() else version
 
 
+def spellings(version: str) -> set[str]:
+    """Return the ways in which a server may call a version."""
+    return {version, plain(version), f"v{plain(version)}"}
+
+
 def settle(connection: Connection, asked: ExperimentRequest) -> tuple[str, dict[str, str], Ids]:
     """Return the model, the version of each variant, and their ids in ml_models where they are known.
 
@@ -86,11 +91,14 @@ def _model_with(connection: Connection, name: str, wanted: Mapping[str, str]) ->
 
 
 def _known(connection: Connection, model: str, wanted: Mapping[str, str]) -> tuple[dict[str, str], Ids]:
-    """Return the versions as they are registered; a model that the records do not know is taken at its word."""
+    """Return the versions as they are registered; a model that the records do not know is taken at its word.
+
+    Except that a mere number loses its ``v``: this product's own versions are numbers, and answers carry them so.
+    """
     query = select(ml_models.c.model_version, ml_models.c.id).where(ml_models.c.model_name == model)
     registered = {plain(version): (version, number) for version, number in connection.execute(query)}
     if not registered:
-        return dict(wanted), dict.fromkeys(wanted)
+        return {v: plain(n) if plain(n).isdigit() else n for v, n in wanted.items()}, dict.fromkeys(wanted)
     missing = [version for version in wanted.values() if plain(version) not in registered]
     if missing:
         told = ", ".join(sorted(version for version, _ in registered.values()))
