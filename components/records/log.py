@@ -77,6 +77,7 @@ class PredictionLog:
         self._waiting: list[bytes] = []
         self._writers: list[tuple[int, asyncio.Future[Position]]] = []
         self._urgent = False
+        self._started = False
         self._timer: asyncio.TimerHandle | None = None
         self._durable: list[tuple[Position, asyncio.Future[None]]] = []
 
@@ -87,6 +88,7 @@ class PredictionLog:
         self._child = DrainChild(self.folder, self._journal.writer, self.config, self._committed)
         await self._child.start()
         self._turning = self._loop.call_later(TURN_S, self._turn)
+        self._started = True
 
     async def write(self, entry: PredictionEntry, *, durable: bool = False) -> None:
         """Log a prediction; returns when its bytes are in the file.
@@ -130,7 +132,9 @@ class PredictionLog:
             self._timer = self._loop.call_later(SERVE_DELAY_S, self._flush)
 
     def backlog(self) -> int:
-        """Return how many bytes of this process wait for the database."""
+        """Return how many bytes of this process wait for the database; none before the start."""
+        if not self._started:
+            return 0
         return self._journal.written - self._journal.bytes_before(self._child.done)
 
     @property
@@ -147,10 +151,13 @@ class PredictionLog:
             How long to wait for that. A child that needs longer goes on alone, and the next start takes over what it
             leaves.
         """
+        if not self._started:
+            return
         self._turning.cancel()
         self._flush()
         self._journal.close()
         await self._child.close(drain_s)
+        self._started = False
 
     async def _commit(self, position: Position) -> None:
         if position <= self._child.done:

@@ -147,6 +147,13 @@ def test_what_no_json_can_say_is_refused_at_once(config: Settings) -> None:
     assert sound(config) == ["p"]
 
 
+def test_a_log_that_was_never_started_waits_for_nothing(config: Settings) -> None:
+    log = PredictionLog(journal_folder(config), config)
+    assert log.backlog() == 0
+    asyncio.run(log.close())
+    assert not journal_folder(config).exists()
+
+
 def test_a_cancelled_write_harms_no_other(config: Settings) -> None:
     async def log_them() -> None:
         async with running(config) as log:
