@@ -98,7 +98,7 @@ def enqueue(database: Database, job: NewJob, key: str = "") -> tuple[Row, bool]:
             if earlier is not None:
                 return earlier, True
             number = uuid.uuid4()
-            connection.execute(insert(jobs).values(_values(job, key), id=number))
+            connection.execute(insert(jobs).values({**_values(job, key), "id": number}))
             return read_job(connection, number), False
     except IntegrityError:  # the same key, at the same moment
         with database.read() as connection:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-Scalar = bool | int | float | str | None
+from components.wire import Day, Integer, Moment, Payload
+
+Text = Annotated[str, Field(max_length=1000)]
+Scalar = bool | Integer | float | Text | None
+"""One value of a hyper-parameter."""
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,100}$", examples=["price_forecast"])]
 Bar = Literal["1d", "1h", "30m", "15m", "5m", "1m"]
@@ -30,18 +33,12 @@ Source = Annotated[
 ]
 
 
-class Payload(BaseModel):
-    """A body; a field that nobody knows is refused, because it would be ignored otherwise."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class DatasetConfig(Payload):
     """The data to learn from."""
 
     source: Source = "embedded"
     bar: Bar = "1d"
-    until: date | None = Field(default=None, description="Use data up to this day only.", examples=["2016-12-30"])
+    until: Day | None = Field(default=None, description="Use data up to this day only.", examples=["2016-12-30"])
 
     def arguments(self) -> dict[str, Any]:
         """Return the graph's arguments."""
@@ -69,7 +66,6 @@ class TrainingJobRequest(Payload):
     """A training job."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "job_name": "nightly",
@@ -93,9 +89,7 @@ class TrainingJobRequest(Payload):
 class SearchRequest(Payload):
     """A search of hyper-parameters."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"model_name": "price_forecast", "trials": 12}}
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {"model_name": "price_forecast", "trials": 12}})
 
     model_name: ModelName
     job_name: Annotated[str, Field(max_length=200)] = ""
@@ -148,7 +142,6 @@ class AdminDeployRequest(Payload):
     """Document 3's request."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"model_name": "price_forecast", "version": "2", "environment": "production"}},
     )
 
@@ -167,7 +160,6 @@ class RegisterRequest(Payload):
     """Register an artifact that the installation's store has."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "model_name": "price_forecast",
@@ -186,7 +178,6 @@ class ComputeRequest(Payload):
     """Compute one entity's features."""
 
     model_config = ConfigDict(
-        extra="forbid",
         populate_by_name=True,
         json_schema_extra={"example": {"entity_type": "instrument", "entity_id": "SP500", "features": ["rsi_14"]}},
     )
@@ -194,10 +185,10 @@ class ComputeRequest(Payload):
     entity_type: Literal["instrument"] = "instrument"
     entity_id: str = Field(min_length=1, max_length=100, examples=["SP500"])
     features: list[Name] | None = Field(default=None, max_length=500, description="All of them by default.")
-    since: datetime | None = Field(
+    since: Moment | None = Field(
         default=None, alias="from", description="Tell values from here on; the newest by default."
     )
-    until: datetime | None = None
+    until: Moment | None = None
     source: Source = "embedded"
     bar: Bar = "1d"
 
