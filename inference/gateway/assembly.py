@@ -130,6 +130,7 @@ def assemble(options: Options, config: GatewaySettings | None = None, home: Sett
     )
     metrics.watch_backlog(log.backlog)
     overload = Overload(config, metrics)
+    metrics.watch_in_flight(lambda: overload.in_flight)
     door = Door(shared, build_app(shared, passage), passage, overload)
     accuracy = AccuracyExporter(database, metrics.registry)
     return Gateway(shared, passage, door, overload, versions, assigner, accuracy)

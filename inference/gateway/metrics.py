@@ -142,6 +142,10 @@ class GatewayMetrics:
         """Export the prediction log's backlog, read whenever somebody scrapes."""
         self.backlog.set_function(read)
 
+    def watch_in_flight(self, read: Callable[[], int]) -> None:
+        """Export the number of requests under way, read whenever somebody scrapes."""
+        self.under_way.set_function(read)
+
     def observe(self, model: str, code: int, seconds: float, explained: bool = False) -> None:
         """Count one answered request of a known model."""
         self.requests.labels(model, str(code)).inc()

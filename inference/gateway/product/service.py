@@ -165,6 +165,8 @@ class PredictionService:
         kept, data = Kept.split(fetched.value)
         entry = self._entry(offer, request, subject, asked, assignment, fetched, kept, data, user)
         await self.log.write(entry, durable=offer.product.durable)
+        if assignment is not None:
+            self.watchman.metrics.assigned(str(assignment.experiment), assignment.variant)
         return Answer(data, self._metadata(offer, asked, fetched, kept, entry), fetched.version)
 
     async def _fetch(

@@ -103,5 +103,6 @@ def test_metrics_count_by_route(told: tuple[Any, Any, str]) -> None:
     assert counted in told[2]
     assert 'arthaflow_gateway_cache_requests_total{model="tiny",result="hit"} 1.0' in told[2]
     assert "arthaflow_gateway_build_info" in told[2]
+    assert "arthaflow_gateway_requests_in_flight 0.0" in told[2]  # the page of metrics itself is not counted
     assert "arthaflow_gateway_log_backlog_bytes" in told[2]
     assert SUBJECT not in told[2]
