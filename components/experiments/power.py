@@ -10,6 +10,9 @@ import numpy as np
 
 from components.experiments.sequential import best_rho, boundary
 
+SMALLEST_EFFECT = 1e-5
+"""In standard deviations: a smaller one takes more users than there are people."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -89,22 +92,23 @@ def plan(
     Raises
     ------
     ValueError
-        If a number is out of its range; the message names it.
+        If a number is out of its range, or the effect is below ``SMALLEST_EFFECT``; the message names it.
     """
     from scipy.stats import norm
 
-    _check(effect, treatment_share, alpha, power, correlation)
+    a_day = daily_users * traffic_share if daily_users is not None else None
+    _check(effect, treatment_share, alpha, power, correlation, standard_deviation, a_day)
     raw = _variances(effect, baseline, standard_deviation)
     kept = 1 - correlation**2
     spread = kept * (raw[0] / (1 - treatment_share) + raw[1] / treatment_share)
     beta = float(norm.ppf(power))
-    fixed = math.ceil(spread * (float(norm.ppf(1 - alpha / 2)) + beta) ** 2 / effect**2)
+    per_user = _standardised(spread, effect)
+    fixed = max(1, math.ceil(per_user * (float(norm.isf(alpha / 2)) + beta) ** 2))
     # With rho tuned to the planned size, the boundary there is the same number of standard errors for every size.
     edge = float(boundary(1.0, alpha, best_rho(1.0, alpha)))
-    sequential = math.ceil(spread * (edge + beta) ** 2 / effect**2)
+    sequential = max(fixed, math.ceil(per_user * (edge + beta) ** 2))
     expected = math.ceil(sequential * expected_share((edge + beta), alpha))
-    a_day = daily_users * traffic_share if daily_users else None
-    days = [None if not a_day else round(n / a_day, 2) for n in (fixed, sequential, expected)]
+    days = [None if a_day is None else round(n / a_day, 2) for n in (fixed, sequential, expected)]
     treatment = round(sequential * treatment_share)
     advice = (
         f"Plan for {sequential} users"
@@ -144,10 +148,22 @@ def expected_share(drift: float, alpha: float, paths: int = 2000, looks: int = 4
     return float(time[first].mean())
 
 
+def _standardised(spread: float, effect: float) -> float:
+    """Return the users with which the difference's standard error is the effect.
+
+    Raises
+    ------
+    ValueError
+        If nobody has so many users.
+    """
+    deviation = math.sqrt(spread)
+    if abs(effect) < SMALLEST_EFFECT * deviation:
+        raise ValueError(f"the effect {effect!r} is too small to be found beside a deviation of {deviation!r}")
+    return (deviation / abs(effect)) ** 2
+
+
 def _variances(effect: float, baseline: float | None, deviation: float | None) -> tuple[float, float]:
     if deviation is not None and baseline is None:
-        if not deviation > 0:
-            raise ValueError(f"the standard deviation is {deviation!r}, and must be above 0")
         return deviation**2, deviation**2
     if baseline is None or deviation is not None:
         raise ValueError("give either the baseline of a rate or the standard deviation of a number")
@@ -158,13 +174,23 @@ def _variances(effect: float, baseline: float | None, deviation: float | None) -
     return baseline * (1 - baseline), (baseline + effect) * (1 - baseline - effect)
 
 
-def _check(effect: float, share: float, alpha: float, power: float, correlation: float) -> None:
+def _check(
+    effect: float,
+    share: float,
+    alpha: float,
+    power: float,
+    correlation: float,
+    deviation: float | None,
+    a_day: float | None,
+) -> None:
     wrong = [
-        ("effect", effect, effect != 0 and math.isfinite(effect)),
-        ("treatment share", share, 0 < share < 1),
-        ("alpha", alpha, 0 < alpha < 0.5),
-        ("power", power, 0.5 <= power < 1),
-        ("correlation", correlation, -1 < correlation < 1),
+        ("effect", effect, 1e-100 <= abs(effect) <= 1e100),
+        ("treatment share", share, 0.001 <= share <= 0.999),
+        ("alpha", alpha, 1e-9 <= alpha < 0.5),
+        ("power", power, 0.5 <= power <= 1 - 1e-9),
+        ("correlation", correlation, abs(correlation) <= 1 - 1e-9),
+        ("standard deviation", deviation, deviation is None or 1e-100 <= deviation <= 1e100),
+        ("number of users a day", a_day, a_day is None or 1e-6 <= a_day <= 1e12),
     ]
     for name, value, fine in wrong:
         if not fine:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, and_, or_
 
 from components.errors import InvalidRequest
+from components.wire import parse_moment
 
 Row = dict[str, Any]
 
@@ -31,13 +32,10 @@ def decode_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         at, _, number = text.partition(" ")
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError("a moment without a zone")
-        return moment, uuid.UUID(number)
+        return parse_moment(at), uuid.UUID(number)
     except (ValueError, binascii.Error) as error:
         raise InvalidRequest(
-            f"{cursor!r:.80} is no cursor.", "Take next_cursor of the page before, or leave it out.", "cursor"
+            "This is no cursor of ours.", "Take next_cursor of the page before, or leave it out.", "cursor"
         ) from error
 
 

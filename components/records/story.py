@@ -14,6 +14,7 @@ from components.records.database import Database
 from components.records.deployments import served_on
 from components.records.payload import payload_digest
 from components.records.tables import audit_chain, ml_predictions, outcomes
+from components.wire import parse_day, parse_moment
 
 _INTERNAL = frozenset({"id", "salt", "model_id"})
 
@@ -67,12 +68,9 @@ def parse_when(text: str) -> date | datetime:
     try:
         if not text:
             return datetime.now(UTC).date()
-        found = date.fromisoformat(text) if len(text) == len("2026-11-21") else datetime.fromisoformat(text)
+        return parse_day(text) if len(text) == len("2026-11-21") else parse_moment(text)
     except ValueError as error:
-        raise InvalidRequest(f"{text!r:.60} is no date.", remedy, "at") from error
-    if isinstance(found, datetime) and found.tzinfo is None:
-        raise InvalidRequest(f"{text!r:.60} has no time zone.", remedy, "at")
-    return found
+        raise InvalidRequest(f"{text!r:.60} is no date: {error}.", remedy, "at") from error
 
 
 def _one(connection: Connection, prediction_id: str) -> Any:

@@ -23,6 +23,7 @@ from components.records.keys import audit_key
 from components.records.pseudonym import pseudonym
 from components.records.story import parse_when, story
 from components.records.verification import verify
+from components.wire import Payload
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
 from inference.gateway.services import services
@@ -89,7 +90,7 @@ class Verification(BaseModel):
     notes: list[str]
 
 
-class ExportRequest(BaseModel):
+class ExportRequest(Payload):
     """Whose data."""
 
     user_id: str = Field(min_length=1, max_length=200, examples=["user-17"])

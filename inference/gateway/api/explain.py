@@ -19,7 +19,7 @@ from inference.gateway.explain.payloads import (
     TreeQuestion,
 )
 
-router = APIRouter(prefix="/api/v1/ml/explain", tags=["Explanations"])
+router = APIRouter(prefix="/api/v1/ml/explain", tags=["explanations"])
 ModelName = Annotated[str, Query(min_length=1, max_length=100, examples=["price_forecast"])]
 Output = Annotated[str, Query(max_length=200, description="Explained number, as `price.1_day`; the model's by default")]
 Against = Annotated[str, Query(max_length=200, description="Input column to explain the change against, as `close`")]

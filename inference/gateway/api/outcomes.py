@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.errors import ArthaflowError
 from components.records.outcomes import LARGEST, Outcome, Status, history, report
+from components.wire import Moment, Payload
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
 from inference.gateway.services import services
 
-router = APIRouter(tags=["Outcomes"])
+router = APIRouter(tags=["outcomes"])
 MOST = 1000
 
-Number = Annotated[float, Field(allow_inf_nan=False, gt=-LARGEST, lt=LARGEST)]
+Number = Annotated[float, Field(gt=-LARGEST, lt=LARGEST)]
 EXAMPLE: dict[str, Any] = {
     "prediction_id": "0d6f5c0e-4b0f-4f0e-9d0b-0a6c2f6f3d11",
     "actual_value": 3481.35,
@@ -32,10 +33,10 @@ class UnknownOutcome(ArthaflowError):
     status = 404
 
 
-class OutcomeRow(BaseModel):
+class OutcomeRow(Payload):
     """One outcome: a value, a class, or both."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     prediction_id: Annotated[str, Field(min_length=1, max_length=100, description="From the prediction's metadata")]
     actual_value: Annotated[Number | None, Field(description="In the unit of the predicted value")] = None
@@ -43,14 +44,14 @@ class OutcomeRow(BaseModel):
     reference_value: Annotated[Number | None, Field(description="What the prediction started from: today's price")] = (
         None
     )
-    observed_at: Annotated[AwareDatetime | None, Field(description="When it was so; now when absent")] = None
+    observed_at: Annotated[Moment | None, Field(description="When it was so; now when absent")] = None
     source: Annotated[str, Field(min_length=1, max_length=100)] = "api"
 
 
-class OutcomeReport(BaseModel):
+class OutcomeReport(Payload):
     """Outcomes of up to 1,000 predictions."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"outcomes": [EXAMPLE]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"outcomes": [EXAMPLE]}]})
 
     outcomes: Annotated[list[OutcomeRow], Field(min_length=1, max_length=MOST)]
 

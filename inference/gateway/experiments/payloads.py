@@ -16,6 +16,8 @@ Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 VariantName = Literal["control", "treatment"]
 DAYS = 14
 LONGEST_DAYS = 366
+LARGEST = 1e12
+"""Squares and sums of reported numbers stay numbers."""
 _BOTH: tuple[VariantName, VariantName] = ("control", "treatment")
 
 
@@ -87,16 +89,16 @@ class ExperimentRequest(Payload):
     variants: dict[VariantName, Variant] | None = None
     control_model_id: str | None = Field(None, max_length=64)
     treatment_model_id: str | None = Field(None, max_length=64)
-    traffic_allocation: dict[VariantName, float] | None = None
+    traffic_allocation: dict[VariantName, Annotated[float, Field(ge=0, le=100)]] | None = None
     success_metrics: list[Short | MetricRequest] = Field(min_length=1, max_length=20, description="The first decides")
     guardrail_metrics: list[Short | MetricRequest] = Field(default_factory=list, max_length=20)
     start_date: Moment | None = None
     end_date: Moment | None = None
-    duration_days: float | None = Field(None, gt=0, le=LONGEST_DAYS)
+    duration_days: float | None = Field(None, ge=0.001, le=LONGEST_DAYS)
     minimum_sample_size: int = Field(1000, ge=200, le=100_000_000, description="Users in both variants")
     minimum_days: float = Field(7.0, ge=0, le=LONGEST_DAYS)
-    alpha: float = Field(0.05, gt=0, lt=0.5)
-    traffic_share: float = Field(1.0, gt=0, le=1, description="Share of all users that are in the experiment")
+    alpha: float = Field(0.05, ge=1e-6, lt=0.5)
+    traffic_share: float = Field(1.0, ge=0.001, le=1, description="Share of all users that are in the experiment")
     layer: Annotated[str, StringConstraints(max_length=100)] = Field(
         "", description="Experiments of one layer share no user; the model's own when left out"
     )
@@ -178,9 +180,11 @@ class Observation(Payload):
         description="The user id; only its pseudonym is kept", examples=["u-17"]
     )
     metric: Short = Field(examples=["recommendation_click_rate"])
-    value: float = Field(examples=[3])
-    weight: float = Field(1.0, gt=0, description="Denominator of a rate", examples=[20])
-    pre_period: float | None = Field(None, description="The user's same metric before the experiment", examples=[0.12])
+    value: float = Field(ge=-LARGEST, le=LARGEST, examples=[3])
+    weight: float = Field(1.0, ge=1e-6, le=LARGEST, description="Denominator of a rate", examples=[20])
+    pre_period: float | None = Field(
+        None, ge=-LARGEST, le=LARGEST, description="The user's same metric before the experiment", examples=[0.12]
+    )
     segments: dict[Short, Short] = Field(default_factory=dict, max_length=10, examples=[{"tier": "premium"}])
     segment: Short | None = Field(None, description="Short for segments.segment")
     at: Moment | None = Field(None, description="When it happened; now when left out")
@@ -213,17 +217,21 @@ class DecisionRequest(Payload):
 class PlanRequest(Payload):
     """Questions to the planner."""
 
-    minimum_detectable_effect: float = Field(description="Absolute, or a share of the baseline", examples=[0.02])
+    minimum_detectable_effect: float = Field(
+        ge=-LARGEST, le=LARGEST, description="Absolute, or a share of the baseline", examples=[0.02]
+    )
     relative: bool = Field(False, description="Whether the effect is a share of the baseline or mean")
-    baseline: float | None = Field(None, description="Of a rate, decimal", examples=[0.10])
-    mean: float | None = Field(None, description="Of a number; needed for a relative effect")
-    standard_deviation: float | None = Field(None, gt=0, description="Of one user's number")
-    traffic_split: dict[VariantName, float] = Field({"control": 0.5, "treatment": 0.5}, min_length=2)
-    alpha: float = Field(0.05, gt=0, lt=0.5)
-    power: float = Field(0.8, ge=0.5, lt=1)
-    cuped_correlation: float = Field(0.0, gt=-1, lt=1)
-    daily_users: float | None = Field(None, gt=0, examples=[1000])
-    traffic_share: float = Field(1.0, gt=0, le=1)
+    baseline: float | None = Field(None, gt=0, lt=1, description="Of a rate, decimal", examples=[0.10])
+    mean: float | None = Field(None, ge=-LARGEST, le=LARGEST, description="Of a number; needed for a relative effect")
+    standard_deviation: float | None = Field(None, ge=1e-12, le=LARGEST, description="Of one user's number")
+    traffic_split: dict[VariantName, Annotated[float, Field(gt=0, le=100)]] = Field(
+        {"control": 0.5, "treatment": 0.5}, min_length=2
+    )
+    alpha: float = Field(0.05, ge=1e-6, lt=0.5)
+    power: float = Field(0.8, ge=0.5, le=0.999999)
+    cuped_correlation: float = Field(0.0, ge=-0.999, le=0.999)
+    daily_users: float | None = Field(None, ge=1, le=1e10, examples=[1000])
+    traffic_share: float = Field(1.0, ge=0.001, le=1)
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of :func:`components.experiments.power.plan`."""

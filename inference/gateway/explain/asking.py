@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from inference.gateway.services import Services
     from inference.gateway.table import ModelTable
 
+NOT_IMPLEMENTED = 501
+"""A predictor is asked to explain: the models file names no explainer of its own."""
 JSON = (b"content-type", b"application/json")
 ASYNC = (b"prefer", b"respond-async")
 
@@ -143,6 +145,10 @@ def _refusal(model: str, response: Response) -> ArthaflowError:
         error = ExplanationPending(problem, remedy)
     elif response.status in (429, 503, 504):
         error = ModelUnavailable(problem, remedy or "Send the request again in a second.")
+    elif response.status == NOT_IMPLEMENTED:
+        return NoExplainer(
+            f"Nothing explains model {model!r:.80} here.", "Serve it with an explainer; its predictions need none."
+        )
     else:
         return ExplanationFailed(problem, remedy or "Report it with the request id.")
     error.retry_after_s = float(after) if after.isdigit() else 1.0

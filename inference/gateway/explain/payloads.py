@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from components.wire import Payload
 from inference.explain.kinds import SHAP, SHAP_KINDS
 
 Name = Annotated[str, Field(min_length=1, max_length=100, examples=["price_forecast"])]
@@ -18,10 +19,10 @@ LOGGED: dict[str, Any] = {"prediction_id": "0d6f5c0e-4b0f-4f0e-9d0b-0a6c2f6f3d11
 TENSORS: dict[str, Any] = {"model": "tiny", "instance": {"features": {"close": 2100.0, "rsi_14": 30.0}}}
 
 
-class LocalQuestion(BaseModel):
+class LocalQuestion(Payload):
     """Which prediction: its tensors, the request that asked for it, or the id it was logged under."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [REQUEST, LOGGED, TENSORS]})
+    model_config = ConfigDict(json_schema_extra={"examples": [REQUEST, LOGGED, TENSORS]})
 
     model: Annotated[str, Field(max_length=100, description="May be left out with a prediction_id")] = ""
     instance: Annotated[dict[str, Any] | None, Field(description="One row's tensors, or columns by name")] = None
@@ -29,8 +30,11 @@ class LocalQuestion(BaseModel):
     prediction_id: Annotated[str | None, Field(min_length=1, max_length=100, description="From its metadata")] = None
     parameters: Annotated[
         dict[str, Any],
-        Field(description="`output`, `relative_to`, and options of the method: see docs/explanations.md"),
-    ] = {}
+        Field(
+            default_factory=dict,
+            description="`output`, `relative_to`, and options of the method: see docs/explanations.md",
+        ),
+    ]
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -60,11 +64,11 @@ class ShapQuestion(LocalQuestion):
         return value
 
 
-class TreeQuestion(BaseModel):
+class TreeQuestion(Payload):
     """Which model, and how large a tree."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"model": "price_forecast", "max_depth": 3, "of": "class"}]}
+        json_schema_extra={"examples": [{"model": "price_forecast", "max_depth": 3, "of": "class"}]}
     )
 
     model: Name

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.errors import InvalidRequest
 from components.models.markets.price_forecast.present import present
 from components.models.product import ProductSpec, Route, Served, Subject, Tensors, text_tensor
+from components.wire import Moment, Payload
 
 Horizon = Literal["1d", "5d", "1m", "5min"]
 NAMES: dict[str, str] = {"1d": "1_day", "5d": "5_day", "1m": "1_month", "5min": "next_bar"}
@@ -20,17 +21,19 @@ EXAMPLE_FORECAST = {
 }
 
 
-class PriceRequest(BaseModel):
+class PriceRequest(Payload):
     """Which security, how far ahead."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"security_id": "INE467B01029", "horizons": ["1d", "5d", "1m"]}]},
     )
 
     security_id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:&^-]*$")]
-    horizons: Annotated[list[Horizon], Field(max_length=len(NAMES), description="All that are served when empty")] = []
-    as_of: Annotated[AwareDatetime | None, Field(description="With what was known then; now when absent")] = None
+    horizons: Annotated[
+        list[Horizon],
+        Field(default_factory=list, max_length=len(NAMES), description="All that are served when empty"),
+    ]
+    as_of: Annotated[Moment | None, Field(description="With what was known then; now when absent")] = None
 
 
 class Forecast(BaseModel):

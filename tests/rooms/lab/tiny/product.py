@@ -9,13 +9,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.models.product import ProductSpec, Route, Served, Subject, Tensors
+from components.wire import Payload
 
 
-class TinyRequest(BaseModel):
+class TinyRequest(Payload):
     """Four features, as fields, so that a query string can carry them."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {"close": 2000.0, "rsi_14": 40.0, "volatility_21": 0.15, "volume_ratio": 1.1, "user_id": "u-1"}
