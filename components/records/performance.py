@@ -5,6 +5,7 @@ A period holds the predictions that were made in it; its figures are computed ag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -118,39 +119,43 @@ def read_joined(connection: Connection, model: str, version: str, begin: datetim
     rows = connection.execute(
         select(
             _p.prediction_value,
-            _p.actual_value,
-            _p.reference_value,
+            outcomes.c.actual_value,
+            func.coalesce(outcomes.c.reference_value, _p.reference_value),
             _p.confidence,
             _p.prediction_class,
-            _p.actual_outcome,
+            outcomes.c.actual_class,
             _p.created_at,
             _p.prediction_horizon,
-        ).where(
+        )
+        .join(outcomes, outcomes.c.prediction_id == _p.prediction_id)
+        .where(
             _p.model_name == model,
             _p.model_version == version,
             _p.created_at >= begin,
             _p.created_at < end,
-            _p.actual_outcome.is_not(None),
+            # Not a plain comparison: SQLite would look every outcome up by its status, for every prediction.
+            func.lower(outcomes.c.status) == "joined",
         )
     ).all()
-    given = [row.actual_outcome.get("reference") for row in rows]
+    columns = list(zip(*rows, strict=True)) or [()] * 8
+    predicted, actual, reference, confidence, predicted_class, actual_class, made, horizon = columns
     return Joined(
-        predicted=_floats([row.prediction_value for row in rows]),
-        actual=_floats([row.actual_value for row in rows]),
-        reference=_floats([r.reference_value if g is None else g for r, g in zip(rows, given, strict=True)]),
-        confidence=_floats([row.confidence for row in rows]),
-        predicted_class=_objects([row.prediction_class for row in rows]),
-        actual_class=_objects([row.actual_outcome.get("class") for row in rows]),
-        day=np.array([row.created_at.date() for row in rows], dtype="datetime64[D]"),
-        one_day=np.array([row.prediction_horizon in ONE_DAY for row in rows], dtype=bool),
+        predicted=_floats(predicted),
+        actual=_floats(actual),
+        reference=_floats(reference),
+        confidence=_floats(confidence),
+        predicted_class=_objects(predicted_class),
+        actual_class=_objects(actual_class),
+        day=np.array([at.date() for at in made], dtype="datetime64[D]"),
+        one_day=np.array([h in ONE_DAY for h in horizon], dtype=bool),
     )
 
 
-def _floats(values: list[float | None]) -> Any:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+def _floats(values: Sequence[float | None]) -> Any:
+    return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
-def _objects(values: list[Any]) -> Any:
+def _objects(values: Sequence[Any]) -> Any:
     out = np.empty(len(values), dtype=object)
     out[:] = values
     return out
