@@ -15,8 +15,10 @@ from starlette.exceptions import HTTPException
 
 from components.errors import ArthaflowError, InvalidRequest
 from inference.gateway import api, pages
+from inference.gateway.allowed import AllowedMethods
 from inference.gateway.door import InternalError
 from inference.gateway.envelope import PROBLEM, ErrorEnvelope, Problem, error_body
+from inference.gateway.openapi import complete
 from inference.gateway.passage import Passage
 from inference.gateway.problems import NoSuchRoute, WrongMethod
 from inference.gateway.product import batch
@@ -37,6 +39,7 @@ REFUSALS = {
     401: "There is no valid token.",
     403: "The caller may not do this.",
     404: "There is no such thing; the answer lists what there is.",
+    408: "The body did not arrive in time.",
     409: "It contradicts what there is.",
     413: "The body is too large.",
     422: "A field is missing or wrong.",
@@ -78,6 +81,8 @@ def build_app(shared: Services, passage: Passage) -> FastAPI:
     for router in routers():
         app.include_router(router)
     app.include_router(pages.router)
+    app.state.allowed = AllowedMethods(app.routes)
+    complete(app)
     app.add_exception_handler(ArthaflowError, _told)
     app.add_exception_handler(RequestValidationError, _told)
     app.add_exception_handler(HTTPException, _told)
@@ -126,9 +131,10 @@ def _invalid(error: RequestValidationError) -> InvalidRequest:
         {"field": ".".join(map(str, e["loc"])), "problem": str(e["msg"]), "type": str(e["type"])}
         for e in error.errors()
     ]
-    first = found[0]
+    first, found_in = found[0], error.errors()[0]
     if first["type"] == "json_invalid":
-        return InvalidRequest("the body is not JSON", "Send application/json.", "body")
+        why = str((found_in.get("ctx") or {}).get("error", ""))
+        return InvalidRequest(f"the body is not JSON ({why})", "Send application/json.", "body")
     told = InvalidPayload(first["problem"], "See /docs for the shape.", path=first["field"])
     told.problem = f"{first['field']}: {first['problem']}."
     told.details["errors"] = found
@@ -138,7 +144,7 @@ def _invalid(error: RequestValidationError) -> InvalidRequest:
 def _http(request: Request, error: HTTPException) -> ArthaflowError:
     method, path = request.method, request.scope["path"]
     if error.status_code == 405:
-        return WrongMethod(method, path, (error.headers or {}).get("Allow", "another method"))
+        return WrongMethod(method, path, request.app.state.allowed.of(path))
     if error.status_code == 404:
         products = request.app.state.services.products
         known = any(e.path == path for e in ENDPOINTS)

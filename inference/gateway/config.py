@@ -34,6 +34,8 @@ class GatewaySettings(BaseSettings):
         Comma-separated networks whose ``X-Forwarded-For`` is believed.
     public_per_hour, authenticated_per_hour, premium_per_hour : int
         Document 0's rate limits; 0 for none. Internal callers have none.
+    failures_per_minute : int
+        Requests of one address without valid credentials that are answered with 401, before they are refused unread.
     cache_entries : int
         Most answers kept in this process, per model.
     max_in_flight : int
@@ -63,6 +65,7 @@ class GatewaySettings(BaseSettings):
     public_per_hour: int = Field(default=100, ge=0)
     authenticated_per_hour: int = Field(default=1000, ge=0)
     premium_per_hour: int = Field(default=10000, ge=0)
+    failures_per_minute: int = Field(default=60, gt=0)
     cache_entries: int = Field(default=10_000, gt=0)
     max_in_flight: int = Field(default=1024, gt=0)
     watch: Literal["log", "limit"] = "log"

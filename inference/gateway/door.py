@@ -102,7 +102,7 @@ class Door:
 
     async def _serve(self, visit: Visit, scope: Scope, receive: Receive) -> None:
         if visit.operational:
-            await self.app(scope, receive, visit.send)
+            await self._ask_app(visit, scope, receive)
             return
         with self.overload.enter(visit.path), within(asked_for(scope["headers"])):
             if visit.raw and not self.shared.keeper.needs_body(scope):
@@ -111,7 +111,16 @@ class Door:
                 return
             async with self.passage.bodies.read(scope, receive) as body:
                 await self._admit(visit, scope, body)
-                await (self.passage if visit.raw else self.app)(scope, replay(body), visit.send)
+                if visit.raw:
+                    await self.passage(scope, replay(body), visit.send)
+                else:
+                    await self._ask_app(visit, scope, replay(body))
+
+    async def _ask_app(self, visit: Visit, scope: Scope, receive: Receive) -> None:
+        """Ask the product API; HEAD is a GET whose body stays here."""
+        if visit.method == "HEAD":
+            scope["method"] = "GET"
+        await self.app(scope, receive, visit.send)
 
     async def _admit(self, visit: Visit, scope: Scope, body: bytes | None) -> None:
         caller = visit.state["caller"] = await self.shared.keeper.admit(scope, body)
@@ -163,6 +172,7 @@ class Visit:
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Pass a message on, with the headers that every answer carries."""
+        self.scope["method"] = self.method  # the server writes no body for HEAD
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [h for h in message["headers"] if h[0] != REQUEST_ID]

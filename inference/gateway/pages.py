@@ -35,7 +35,9 @@ async def metrics(request: Request) -> Response:
     return Response(services(request).metrics.render(under_way), headers={"content-type": TEXT_FORMAT})
 
 
-@router.get("/api", tags=["about"], summary="What there is", response_model=Envelope[dict[str, Any]])
+@router.get(
+    "/api", tags=["about"], summary="What there is", response_model=Envelope[dict[str, Any]], operation_id="get_index"
+)
 async def index(request: Request) -> Envelope[dict[str, Any]]:
     """Routes that models answer, models that are served, and where the documentation is."""
     shared = services(request)

@@ -7,16 +7,19 @@ from fastapi import APIRouter, Request, Response
 from components.catalog import get_spec
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope
+from inference.gateway.json_route import JsonRoute
 from inference.gateway.management.deploying import deployment
 from inference.gateway.management.model_rows import check_environment, choose, versions_of
 from inference.gateway.management.payloads import AdminDeployRequest
 from inference.gateway.management.tickets import IdempotencyKey, Ticket, accept
 from inference.gateway.services import services
 
-router = APIRouter(prefix="/admin", tags=["admin"])
+router = APIRouter(prefix="/admin", tags=["admin"], route_class=JsonRoute)
 
 
-@router.post("/deploy", summary="Deploy a version", status_code=202, response_model=Envelope[Ticket])
+@router.post(
+    "/deploy", summary="Deploy a version", status_code=202, response_model=Envelope[Ticket], operation_id="admin_deploy"
+)
 def deploy(
     request: Request,
     response: Response,

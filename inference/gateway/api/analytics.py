@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from components.errors import InvalidRequest
+from components.wire import Day
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
 from inference.gateway.observed.costs import Costs, costs
@@ -17,11 +18,11 @@ from inference.gateway.services import services
 router = APIRouter(prefix="/api/v1/ml/analytics", tags=["analytics"])
 MOST_DAYS = 92
 DEFAULT_DAYS = 7
-Begin = Annotated[date | None, Query(description="first day, UTC; a week back where it is left out")]
-End = Annotated[date | None, Query(description="last day, UTC, included; today where it is left out")]
+Begin = Annotated[Day | None, Query(description="first day, UTC; a week back where it is left out")]
+End = Annotated[Day | None, Query(description="last day, UTC, included; today where it is left out")]
 
 
-@router.get("/usage", summary="Model usage analytics", response_model=Envelope[Usage])
+@router.get("/usage", summary="Model usage analytics", response_model=Envelope[Usage], operation_id="analyse_usage")
 def model_usage(
     request: Request,
     begin: Begin = None,
@@ -35,7 +36,7 @@ def model_usage(
         return ok(request, usage(connection, first, last, model))
 
 
-@router.get("/costs", summary="ML infrastructure costs", response_model=Envelope[Costs])
+@router.get("/costs", summary="ML infrastructure costs", response_model=Envelope[Costs], operation_id="analyse_costs")
 def model_costs(
     request: Request, begin: Begin = None, end: End = None, caller: Caller = may("monitoring:read")
 ) -> Envelope[Costs]:

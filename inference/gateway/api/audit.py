@@ -26,9 +26,10 @@ from components.records.verification import verify
 from components.wire import Payload
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
+from inference.gateway.json_route import JsonRoute
 from inference.gateway.services import services
 
-router = APIRouter(prefix="/api/v1/ml/audit", tags=["audit"])
+router = APIRouter(prefix="/api/v1/ml/audit", tags=["audit"], route_class=JsonRoute)
 MOST_ENTRIES = 100_000
 """That one request verifies; `arthaflow audit verify` walks the whole chain."""
 DEFAULT_ENTRIES = 10_000
@@ -118,7 +119,12 @@ class ErasureReport(BaseModel):
     notes: list[str]
 
 
-@router.get("/served", summary="Which version served when, and why", response_model=Envelope[ServedVersions])
+@router.get(
+    "/served",
+    summary="Which version served when, and why",
+    response_model=Envelope[ServedVersions],
+    operation_id="audit_served_versions",
+)
 def served(
     request: Request, model: Name, at: When = "", caller: Caller = may("audit:read")
 ) -> Envelope[ServedVersions]:
@@ -129,14 +135,21 @@ def served(
     return ok(request, ServedVersions(model=model, at=when.isoformat(), versions=versions))
 
 
-@router.get("/predictions/{prediction_id}", summary="One prediction's story", response_model=Envelope[Story])
+@router.get(
+    "/predictions/{prediction_id}",
+    summary="One prediction's story",
+    response_model=Envelope[Story],
+    operation_id="audit_prediction",
+)
 def prediction(request: Request, prediction_id: str, caller: Caller = may("audit:read")) -> Envelope[Story]:
     """Tell what was asked and answered, by which version, why that version served, and what came of it."""
     shared = services(request)
     return ok(request, Story.model_validate(story(shared.database, audit_key(shared.log.config), prediction_id)))
 
 
-@router.get("/verify", summary="Verify the prediction log", response_model=Envelope[Verification])
+@router.get(
+    "/verify", summary="Verify the prediction log", response_model=Envelope[Verification], operation_id="audit_verify"
+)
 def verification(
     request: Request, first: Number = None, last: Number = None, caller: Caller = may("audit:read")
 ) -> Envelope[Verification]:
@@ -163,6 +176,7 @@ def verification(
     summary="Export one person's data",
     response_class=Response,
     responses={200: {"content": {"application/zip": {}}, "description": "JSON and CSV of every table"}},
+    operation_id="audit_export",
 )
 def export_person(request: Request, body: ExportRequest, caller: Caller = may("audit:read")) -> Response:
     """Return everything that the records hold about one person: a zip of JSON and CSV, one of each per table."""
@@ -172,7 +186,9 @@ def export_person(request: Request, body: ExportRequest, caller: Caller = may("a
     return Response(memory.getvalue(), media_type="application/zip", headers=told)
 
 
-@router.post("/erasure", summary="Erase one person's data", response_model=Envelope[ErasureReport])
+@router.post(
+    "/erasure", summary="Erase one person's data", response_model=Envelope[ErasureReport], operation_id="audit_erase"
+)
 async def erase_person(
     request: Request, body: ErasureRequest, caller: Caller = may("audit:erase")
 ) -> Envelope[ErasureReport]:

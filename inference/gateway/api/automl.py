@@ -15,12 +15,13 @@ from components.catalog import get_spec
 from components.records.jobs import NewJob, find_job, list_jobs
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
+from inference.gateway.json_route import JsonRoute
 from inference.gateway.management.payloads import SearchRequest
 from inference.gateway.management.tickets import IdempotencyKey, Ticket, accept
 from inference.gateway.management.views import JobPage, job_view, stamp
 from inference.gateway.services import services
 
-router = APIRouter(prefix="/api/v1/ml", tags=["automl"])
+router = APIRouter(prefix="/api/v1/ml", tags=["automl"], route_class=JsonRoute)
 Model = Annotated[str, Query(max_length=200)]
 JobNumber = Annotated[str, Query(max_length=64, description="Of one job; the newest ones otherwise.")]
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -53,7 +54,13 @@ class OptimumPage(BaseModel):
     next_cursor: str | None = None
 
 
-@router.post("/automl/start", summary="Start AutoML", status_code=202, response_model=Envelope[Ticket])
+@router.post(
+    "/automl/start",
+    summary="Start AutoML",
+    status_code=202,
+    response_model=Envelope[Ticket],
+    operation_id="start_automl",
+)
 def start(
     request: Request,
     response: Response,
@@ -65,7 +72,7 @@ def start(
     return accept(request, response, search_job("automl", body, caller), key)
 
 
-@router.get("/automl/status", summary="AutoML jobs", response_model=Envelope[JobPage])
+@router.get("/automl/status", summary="AutoML jobs", response_model=Envelope[JobPage], operation_id="list_automl_jobs")
 def status(
     request: Request,
     job_id: JobNumber = "",
@@ -84,7 +91,11 @@ def status(
 
 
 @router.post(
-    "/optimization/hyperparameters", summary="Search hyper-parameters", status_code=202, response_model=Envelope[Ticket]
+    "/optimization/hyperparameters",
+    summary="Search hyper-parameters",
+    status_code=202,
+    response_model=Envelope[Ticket],
+    operation_id="start_optimization",
 )
 def optimise(
     request: Request,
@@ -97,7 +108,12 @@ def optimise(
     return accept(request, response, search_job("tuning", body, caller), key)
 
 
-@router.get("/optimization/results", summary="What searches found", response_model=Envelope[OptimumPage])
+@router.get(
+    "/optimization/results",
+    summary="What searches found",
+    response_model=Envelope[OptimumPage],
+    operation_id="list_optimization_results",
+)
 def results(
     request: Request,
     job_id: JobNumber = "",

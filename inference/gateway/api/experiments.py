@@ -25,9 +25,10 @@ from inference.gateway.experiments.payloads import (
 )
 from inference.gateway.experiments.results import results
 from inference.gateway.experiments.views import Experiment, Report, view
+from inference.gateway.json_route import JsonRoute
 from inference.gateway.services import services
 
-router = APIRouter(prefix="/api/v1/ml/experiments", tags=["experiments"])
+router = APIRouter(prefix="/api/v1/ml/experiments", tags=["experiments"], route_class=JsonRoute)
 
 
 class ExperimentPage(BaseModel):
@@ -68,7 +69,7 @@ class UserAssignment(BaseModel):
     track: str | None = None
 
 
-@router.get("", summary="List A/B tests")
+@router.get("", summary="List A/B tests", operation_id="list_experiments")
 def list_experiments(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -83,7 +84,7 @@ def list_experiments(
     return ok(request, ExperimentPage(experiments=[view(row) for row in rows], next_cursor=following))
 
 
-@router.post("", status_code=201, summary="Create an A/B test")
+@router.post("", status_code=201, summary="Create an A/B test", operation_id="create_experiment")
 def create_experiment(
     request: Request, response: Response, body: ExperimentRequest, caller: Caller = may("experiments:write")
 ) -> Envelope[Experiment]:
@@ -95,7 +96,7 @@ def create_experiment(
     return ok(request, view(made))
 
 
-@router.post("/plan", summary="Plan sample size and duration")
+@router.post("/plan", summary="Plan sample size and duration", operation_id="plan_experiment")
 def plan_experiment(
     request: Request, body: PlanRequest, caller: Caller = may("experiments:read")
 ) -> Envelope[PlanAnswer]:
@@ -107,7 +108,7 @@ def plan_experiment(
     return ok(request, PlanAnswer(**planned.to_dict()))
 
 
-@router.get("/{experiment_id}", summary="Get one A/B test")
+@router.get("/{experiment_id}", summary="Get one A/B test", operation_id="get_experiment")
 def get_experiment(
     request: Request, experiment_id: str, caller: Caller = may("experiments:read")
 ) -> Envelope[Experiment]:
@@ -115,7 +116,7 @@ def get_experiment(
     return ok(request, view(store.find(services(request).database, experiment_id)))
 
 
-@router.get("/{experiment_id}/results", summary="Report of an A/B test")
+@router.get("/{experiment_id}/results", summary="Report of an A/B test", operation_id="get_experiment_results")
 def get_results(
     request: Request,
     experiment_id: str,
@@ -130,7 +131,9 @@ def get_results(
     return ok(request, Report(**results(database, store.find(database, experiment_id), segments=wanted)))
 
 
-@router.get("/{experiment_id}/assignment", summary="Which variant a user gets")
+@router.get(
+    "/{experiment_id}/assignment", summary="Which variant a user gets", operation_id="get_experiment_assignment"
+)
 def get_assignment(
     request: Request,
     experiment_id: str,
@@ -148,7 +151,7 @@ def get_assignment(
     return ok(request, UserAssignment(**told))
 
 
-@router.post("/{experiment_id}/observations", summary="Report what users did")
+@router.post("/{experiment_id}/observations", summary="Report what users did", operation_id="report_observations")
 def post_observations(
     request: Request, experiment_id: str, body: ObservationBatch, caller: Caller = may("outcomes:write")
 ) -> Envelope[Taken]:
@@ -159,7 +162,7 @@ def post_observations(
     return ok(request, Taken(accepted=new, duplicates=known))
 
 
-@router.post("/{experiment_id}/stop", summary="Stop an A/B test")
+@router.post("/{experiment_id}/stop", summary="Stop an A/B test", operation_id="stop_experiment")
 def stop_experiment(
     request: Request, experiment_id: str, body: StopRequest | None = None, caller: Caller = may("experiments:write")
 ) -> Envelope[Experiment]:
@@ -169,7 +172,7 @@ def stop_experiment(
     return ok(request, view(store.stop(database, row, caller.pseudonym, body.reason if body else "")))
 
 
-@router.post("/{experiment_id}/decision", summary="Decide an A/B test")
+@router.post("/{experiment_id}/decision", summary="Decide an A/B test", operation_id="decide_experiment")
 def decide_experiment(
     request: Request, experiment_id: str, body: DecisionRequest, caller: Caller = may("experiments:write")
 ) -> Envelope[Experiment]:

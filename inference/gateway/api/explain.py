@@ -18,8 +18,9 @@ from inference.gateway.explain.payloads import (
     SurrogateTree,
     TreeQuestion,
 )
+from inference.gateway.json_route import JsonRoute
 
-router = APIRouter(prefix="/api/v1/ml/explain", tags=["explanations"])
+router = APIRouter(prefix="/api/v1/ml/explain", tags=["explanations"], route_class=JsonRoute)
 ModelName = Annotated[str, Query(min_length=1, max_length=100, examples=["price_forecast"])]
 Output = Annotated[str, Query(max_length=200, description="Explained number, as `price.1_day`; the model's by default")]
 Against = Annotated[str, Query(max_length=200, description="Input column to explain the change against, as `close`")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -13,8 +13,10 @@ from components.catalog import catalogue, get_spec
 from components.records.jobs import NewJob
 from components.records.paging import read_page
 from components.records.tables import feature_values, ml_features
+from components.wire import Moment
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
+from inference.gateway.json_route import JsonRoute
 from inference.gateway.management.feature_rows import (
     FeaturePage,
     FeatureValuesPage,
@@ -28,7 +30,7 @@ from inference.gateway.management.payloads import ComputeRequest, ImportanceRequ
 from inference.gateway.management.tickets import IdempotencyKey, Ticket, accept
 from inference.gateway.services import services
 
-router = APIRouter(prefix="/api/v1/ml/features", tags=["features"])
+router = APIRouter(prefix="/api/v1/ml/features", tags=["features"], route_class=JsonRoute)
 Reference = Annotated[
     str, Path(alias="id", min_length=1, max_length=200, description="UUID or name.", examples=["rsi_14"])
 ]
@@ -36,7 +38,7 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str, Query(max_length=200)]
 
 
-@router.get("", summary="List features", response_model=Envelope[FeaturePage])
+@router.get("", summary="List features", response_model=Envelope[FeaturePage], operation_id="list_features")
 def list_(
     request: Request,
     group: Annotated[str, Query(max_length=100, examples=["price_features"])] = "",
@@ -57,7 +59,13 @@ def list_(
     return ok(request, FeaturePage(features=[feature_view(row) for row in rows], next_cursor=following))
 
 
-@router.post("/compute", summary="Compute features", status_code=202, response_model=Envelope[Ticket])
+@router.post(
+    "/compute",
+    summary="Compute features",
+    status_code=202,
+    response_model=Envelope[Ticket],
+    operation_id="compute_features",
+)
 def compute(
     request: Request,
     response: Response,
@@ -82,14 +90,19 @@ def compute(
     return accept(request, response, job, key)
 
 
-@router.get("/{id}/values", summary="Values of a feature", response_model=Envelope[FeatureValuesPage])
+@router.get(
+    "/{id}/values",
+    summary="Values of a feature",
+    response_model=Envelope[FeatureValuesPage],
+    operation_id="list_feature_values",
+)
 def values(
     request: Request,
     number: Reference,
     entity_id: Annotated[str, Query(min_length=1, max_length=100, examples=["SP500"])],
     entity_type: Annotated[str, Query(max_length=50)] = "instrument",
-    since: Annotated[datetime | None, Query(alias="from", description="ISO 8601.")] = None,
-    until: datetime | None = None,
+    since: Annotated[Moment | None, Query(alias="from", description="ISO 8601, with a time zone.")] = None,
+    until: Moment | None = None,
     limit: Limit = 50,
     cursor: Cursor = "",
     caller: Caller = may("features:read"),
@@ -101,9 +114,9 @@ def values(
         mine = (v.feature_id == feature["id"]) & (v.entity_type == entity_type) & (v.entity_id == entity_id)
         query = select(feature_values).where(mine)
         if since is not None:
-            query = query.where(v.timestamp >= _utc(since))
+            query = query.where(v.timestamp >= since)
         if until is not None:
-            query = query.where(v.timestamp <= _utc(until))
+            query = query.where(v.timestamp <= until)
         rows, following = read_page(connection, query, v.timestamp, v.id, limit, cursor)
         newest = connection.execute(select(func.max(v.timestamp)).where(mine)).scalar()
     told = FeatureValuesPage(
@@ -117,7 +130,13 @@ def values(
     return ok(request, told)
 
 
-@router.post("/{id}/importance", summary="Importance of a feature", status_code=202, response_model=Envelope[Ticket])
+@router.post(
+    "/{id}/importance",
+    summary="Importance of a feature",
+    status_code=202,
+    response_model=Envelope[Ticket],
+    operation_id="score_feature",
+)
 def importance(
     request: Request,
     response: Response,
@@ -161,7 +180,3 @@ def _only_model() -> str:
             "model_name",
         )
     return takers[0]
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -16,6 +16,7 @@ from components.records.paging import read_page
 from components.records.tables import ml_metrics, ml_models, ml_predictions, model_performance_metrics
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
+from inference.gateway.json_route import JsonRoute
 from inference.gateway.management.deploying import deployment, retirement
 from inference.gateway.management.model_rows import find_version, versions_of
 from inference.gateway.management.model_views import (
@@ -32,7 +33,7 @@ from inference.gateway.management.performance import live_figures, period_view
 from inference.gateway.management.tickets import IdempotencyKey, Ticket, accept
 from inference.gateway.services import services
 
-router = APIRouter(prefix="/api/v1/ml/models", tags=["models"])
+router = APIRouter(prefix="/api/v1/ml/models", tags=["models"], route_class=JsonRoute)
 Reference = Annotated[
     str,
     Path(
@@ -47,7 +48,7 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str, Query(max_length=200, description="next_cursor of the page before.")]
 
 
-@router.get("", summary="List versions of models", response_model=Envelope[ModelPage])
+@router.get("", summary="List versions of models", response_model=Envelope[ModelPage], operation_id="list_models")
 def list_models(
     request: Request,
     name: Annotated[str, Query(max_length=200)] = "",
@@ -73,7 +74,9 @@ def list_models(
     return ok(request, ModelPage(models=[model_view(r) for r in rows], without_versions=without, next_cursor=following))
 
 
-@router.post("", summary="Register a version", status_code=202, response_model=Envelope[Ticket])
+@router.post(
+    "", summary="Register a version", status_code=202, response_model=Envelope[Ticket], operation_id="register_model"
+)
 def register_model(
     request: Request,
     response: Response,
@@ -91,13 +94,19 @@ def register_model(
     return accept(request, response, job, key)
 
 
-@router.get("/{id}", summary="Look at a version", response_model=Envelope[ModelDetail])
+@router.get("/{id}", summary="Look at a version", response_model=Envelope[ModelDetail], operation_id="get_model")
 def show_model(request: Request, number: Reference, caller: Caller = may("models:read")) -> Envelope[ModelDetail]:
     """Everything about a version: figures, lineage, the gate's sentence, who made and who approved it."""
     return ok(request, model_detail(find_version(services(request).database, number), caller))
 
 
-@router.put("/{id}/deploy", summary="Deploy a version", status_code=202, response_model=Envelope[Ticket])
+@router.put(
+    "/{id}/deploy",
+    summary="Deploy a version",
+    status_code=202,
+    response_model=Envelope[Ticket],
+    operation_id="deploy_model",
+)
 def deploy_model(
     request: Request,
     response: Response,
@@ -115,7 +124,13 @@ def deploy_model(
     return accept(request, response, deployment(caller, row, asked.environment, asked.plan.arguments()), key)
 
 
-@router.put("/{id}/retire", summary="Retire a version", status_code=202, response_model=Envelope[Ticket])
+@router.put(
+    "/{id}/retire",
+    summary="Retire a version",
+    status_code=202,
+    response_model=Envelope[Ticket],
+    operation_id="retire_model",
+)
 def retire_model(
     request: Request,
     response: Response,
@@ -129,7 +144,12 @@ def retire_model(
     return accept(request, response, retirement(caller, row, body.reason), key)
 
 
-@router.get("/{id}/performance", summary="Performance of a version", response_model=Envelope[Performance])
+@router.get(
+    "/{id}/performance",
+    summary="Performance of a version",
+    response_model=Envelope[Performance],
+    operation_id="get_model_performance",
+)
 def performance(
     request: Request,
     number: Reference,
@@ -159,7 +179,12 @@ def performance(
     return ok(request, told)
 
 
-@router.get("/{id}/predictions", summary="Recent predictions", response_model=Envelope[PredictionPage])
+@router.get(
+    "/{id}/predictions",
+    summary="Recent predictions",
+    response_model=Envelope[PredictionPage],
+    operation_id="list_model_predictions",
+)
 def predictions(
     request: Request,
     number: Reference,

@@ -124,7 +124,12 @@ class Alerts(BaseModel):
     alerts: list[Alert]
 
 
-@router.get("/performance", summary="Real-time performance metrics", response_model=Envelope[Performance])
+@router.get(
+    "/performance",
+    summary="Real-time performance metrics",
+    response_model=Envelope[Performance],
+    operation_id="monitor_performance",
+)
 def performance(
     request: Request, window: Window = "1h", model: Model = "", caller: Caller = may("monitoring:read")
 ) -> Envelope[Performance]:
@@ -144,7 +149,7 @@ def performance(
     return ok(request, Performance(window=window, begin=begin, end=end, models=told))
 
 
-@router.get("/drift", summary="Model drift detection", response_model=Envelope[Drift])
+@router.get("/drift", summary="Model drift detection", response_model=Envelope[Drift], operation_id="monitor_drift")
 async def model_drift(request: Request, model: Model = "", caller: Caller = may("monitoring:read")) -> Envelope[Drift]:
     """Ask every model's drift detector for its verdict."""
     table = services(request).table
@@ -152,7 +157,7 @@ async def model_drift(request: Request, model: Model = "", caller: Caller = may(
     return ok(request, Drift(models=await drift.ask_all(entries)))
 
 
-@router.get("/alerts", summary="ML system alerts", response_model=Envelope[Alerts])
+@router.get("/alerts", summary="ML system alerts", response_model=Envelope[Alerts], operation_id="monitor_alerts")
 async def alerts(request: Request, caller: Caller = may("monitoring:read")) -> Envelope[Alerts]:
     """Evaluate document 0's alerting rules from the records, and add Alertmanager's where one is configured."""
     shared, now = services(request), datetime.now(UTC)

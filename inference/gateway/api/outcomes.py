@@ -12,9 +12,10 @@ from components.records.outcomes import LARGEST, Outcome, Status, history, repor
 from components.wire import Moment, Payload
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
+from inference.gateway.json_route import JsonRoute
 from inference.gateway.services import services
 
-router = APIRouter(tags=["outcomes"])
+router = APIRouter(tags=["outcomes"], route_class=JsonRoute)
 MOST = 1000
 
 Number = Annotated[float, Field(gt=-LARGEST, lt=LARGEST)]
@@ -117,7 +118,7 @@ def report_outcomes(request: Request, body: OutcomeReport, caller: Caller = may(
     "/api/v1/ml/outcomes/{prediction_id}",
     summary="What was reported for a prediction",
     response_model=Envelope[OutcomeHistory],
-    operation_id="read_outcomes",
+    operation_id="get_outcomes",
 )
 def read_outcomes(
     request: Request,

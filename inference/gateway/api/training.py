@@ -10,18 +10,25 @@ from components.catalog import get_spec
 from components.records.jobs import JobKind, NewJob, ask_cancel, find_job, list_jobs
 from inference.gateway.caller import Caller, check, may
 from inference.gateway.envelope import Envelope, ok
+from inference.gateway.json_route import JsonRoute
 from inference.gateway.management.payloads import TrainingJobRequest
 from inference.gateway.management.tickets import JOBS, IdempotencyKey, Ticket, accept
 from inference.gateway.management.views import Job, JobPage, job_view
 from inference.gateway.services import services
 
-router = APIRouter(prefix=JOBS, tags=["training"])
+router = APIRouter(prefix=JOBS, tags=["training"], route_class=JsonRoute)
 Number = Annotated[str, Path(alias="id", max_length=64, examples=["4be0643f-1d98-473b-97cd-ca98a65347dd"])]
 TRAFFIC = ("deployment", "retirement")
 """Jobs that only those may cancel who may ask for them."""
 
 
-@router.post("", summary="Start a training job", status_code=202, response_model=Envelope[Ticket])
+@router.post(
+    "",
+    summary="Start a training job",
+    status_code=202,
+    response_model=Envelope[Ticket],
+    operation_id="start_training_job",
+)
 def start(
     request: Request,
     response: Response,
@@ -44,7 +51,7 @@ def start(
     return accept(request, response, job, key)
 
 
-@router.get("", summary="List jobs", response_model=Envelope[JobPage])
+@router.get("", summary="List jobs", response_model=Envelope[JobPage], operation_id="list_training_jobs")
 def list_(
     request: Request,
     type: JobKind | None = None,
@@ -66,14 +73,22 @@ def list_(
     return ok(request, JobPage(jobs=[job_view(row, whole=False) for row in rows], next_cursor=following))
 
 
-@router.get("/{id}", summary="Look at a job", response_model=Envelope[Job])
+@router.get("/{id}", summary="Look at a job", response_model=Envelope[Job], operation_id="get_training_job")
 def show(request: Request, number: Number, caller: Caller = may("training:read")) -> Envelope[Job]:
     """How far a job is: its steps, what it used, the end of its log, and at the end what came of it."""
     return ok(request, job_view(find_job(services(request).database, number)))
 
 
-@router.post("/{id}/cancel", summary="Cancel a job", status_code=202, response_model=Envelope[Job])
-def cancel(request: Request, number: Number, caller: Caller = may("training:write")) -> Envelope[Job]:
+@router.post(
+    "/{id}/cancel",
+    summary="Cancel a job",
+    status_code=202,
+    response_model=Envelope[Job],
+    operation_id="cancel_training_job",
+)
+def cancel(
+    request: Request, response: Response, number: Number, caller: Caller = may("training:write")
+) -> Envelope[Job]:
     """Cancel a job: one that waits at once; one that runs within seconds, with every process that it started.
 
     A deployment is taken back: all traffic goes to the version that served before.
@@ -81,4 +96,6 @@ def cancel(request: Request, number: Number, caller: Caller = may("training:writ
     database = services(request).database
     if find_job(database, number)["job_type"] in TRAFFIC:
         check(caller, "models:deploy")
-    return ok(request, job_view(ask_cancel(database, number)))
+    found = ask_cancel(database, number)
+    response.headers["location"] = f"{JOBS}/{found['id']}"
+    return ok(request, job_view(found))

@@ -14,6 +14,8 @@ from components.wire import Moment, Payload
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}$")]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 VariantName = Literal["control", "treatment"]
+RESERVED = frozenset({"plan"})
+"""Names that stand where an experiment's stands in a path."""
 DAYS = 14
 LONGEST_DAYS = 366
 LARGEST = 1e12
@@ -110,6 +112,8 @@ class ExperimentRequest(Payload):
     def _one_form(self) -> ExperimentRequest:
         if (self.experiment_id is None) == (self.experiment_name is None):
             raise ValueError("give experiment_id (document 0) or experiment_name (document 1)")
+        if self.name in RESERVED:
+            raise ValueError(f"{self.name!r} is a path of this API; choose another name")
         ids = (self.control_model_id, self.treatment_model_id)
         if (self.variants is None) == (None in ids):
             raise ValueError("give variants, or control_model_id and treatment_model_id")

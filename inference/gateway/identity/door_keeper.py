@@ -52,7 +52,7 @@ class DoorKeeper:
         self.config = config
         self.admins = networks.networks(config.admin_networks, "admin_networks")
         self.proxies = networks.networks(config.trusted_proxies, "trusted_proxies")
-        self.failures = Failures()
+        self.failures = Failures(config.failures_per_minute)
         self.seen = SeenTokens()
         kept = Settings(home=home)
         self._pseudonym = lru_cache(maxsize=8192)(lambda subject: pseudonym(subject, "caller", kept))

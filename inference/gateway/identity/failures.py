@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from inference.gateway.limits.refusals import RateLimited
 
-PER_MINUTE = 60
 MOST_ADDRESSES = 10_000
 WINDOW_S = 60.0
 
@@ -24,7 +23,7 @@ class Failures:
         Seconds.
     """
 
-    def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, per_minute: int = 60, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_minute, self._clock = per_minute, clock
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 

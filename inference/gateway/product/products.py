@@ -35,8 +35,15 @@ class Offer:
         """The model."""
         return self.spec.name
 
-    def read(self, payload: Any) -> BaseModel:
+    def read(self, payload: Any, strict: bool | None = None) -> BaseModel:
         """Return a checked request.
+
+        Parameters
+        ----------
+        payload : object
+            JSON, or a request that was checked before.
+        strict : bool or None
+            False for a query string's texts, which numbers are read from.
 
         Raises
         ------
@@ -44,7 +51,7 @@ class Offer:
             With every field that is wrong, and the fields that are missing.
         """
         try:
-            return self.product.request.model_validate(payload)
+            return self.product.request.model_validate(payload, strict=strict)
         except ValidationError as error:
             raise invalid(error, self.product) from error
 

@@ -175,7 +175,7 @@ def test_what_is_not_offered_says_what_is(front: Gateway) -> None:
         "/v2/repository/models/tiny/load",
         "/v2/repository/models/tiny/unload",
         "/v2/repository/index",
-        "/docs",
+        "/v2/docs",
     ):
         closed = front.client.post(path, content=b"{}")
         assert closed.status_code == 404, path
