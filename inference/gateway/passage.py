@@ -139,7 +139,8 @@ class Passage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        identity = request_id(scope["headers"])
+        noted = scope.get("state") or {}
+        identity = str(noted["request_id"]).encode() if "request_id" in noted else request_id(scope["headers"])
         began, target = time.perf_counter(), None
         try:
             if scope["path"] == LIST:

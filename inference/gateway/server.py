@@ -19,6 +19,7 @@ import uvloop
 
 from inference.closing_door import ignore_new_connections
 from inference.gateway.assembly import assemble
+from inference.gateway.connections import BoundedConnection
 from inference.gateway.options import Options
 from inference.ports import bind
 
@@ -62,7 +63,9 @@ class GatewayServer:
                 log_config=None,
                 lifespan="off",
                 ws="none",
-                http="httptools",
+                http=BoundedConnection,
+                proxy_headers=False,  # trusted_proxies says whom X-Forwarded-For is believed
+                reset_contextvars=True,  # a pipelined request would begin within the one before it, and its deadline
                 server_header=False,
                 timeout_keep_alive=options.keep_alive_s,
                 timeout_graceful_shutdown=int(options.grace_s),
@@ -94,6 +97,9 @@ class GatewayServer:
             watching.cancel()
             signalled.cancel()
             await self.gateway.close()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)  # all is done: a second signal must not make it look killed
 
     async def _watch(self) -> None:
         while True:

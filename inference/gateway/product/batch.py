@@ -11,17 +11,19 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.errors import ArthaflowError
+from components.wire import Payload
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ErrorBody, Metadata, error_code, error_details, ok
+from inference.gateway.json_route import JsonRoute
+from inference.gateway.product.question import Asked
 from inference.gateway.product.routes import asked_of
-from inference.gateway.product.service import Asked
 from inference.gateway.services import Services, services
 
 MOST = 100
 AT_ONCE = 16
 """So that one dashboard's batch does not fill a model's bulkhead."""
 
-router = APIRouter(tags=["predictions"])
+router = APIRouter(tags=["predictions"], route_class=JsonRoute)
 
 
 class BatchItem(BaseModel):
@@ -32,11 +34,10 @@ class BatchItem(BaseModel):
     type: Annotated[str, Field(min_length=1, max_length=100, examples=["price_prediction"])]
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(Payload):
     """Up to 100 questions."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {"requests": [{"type": "price_prediction", "security_id": "INE467B01029", "horizons": ["1d", "5d"]}]}
@@ -66,6 +67,7 @@ class BatchResponse(BaseModel):
 async def _batch(
     request: Request, payload: Annotated[BatchRequest, Body()], caller: Caller = may("predict")
 ) -> Response:
+    """Answer up to 100 questions of any types; what is wrong with one leaves the others alone."""
     shared = services(request)
     asked = asked_of(request.scope, request.scope["path"])
     turns = asyncio.Semaphore(AT_ONCE)

@@ -21,7 +21,8 @@ from inference.gateway.caller import Caller, check, may
 from inference.gateway.door import Send, read_whole, send_json
 from inference.gateway.envelope import Envelope
 from inference.gateway.product.products import Offer, Products
-from inference.gateway.product.service import Asked, PredictionService
+from inference.gateway.product.question import Asked
+from inference.gateway.product.service import PredictionService
 
 TAG = "predictions"
 
@@ -37,7 +38,7 @@ class PredictionRoute(APIRoute):
 def asked_of(scope: Scope, route: str) -> Asked:
     """Return the circumstances of a request, as the door noted them."""
     state = scope["state"]
-    return Asked(state["caller"], route, state["request_id"], state["began"], state["trace_id"], state["onward"])
+    return Asked(state["caller"], route, state["request_id"], state["began"], state["trace_id"], state["onward"], state)
 
 
 def parse_json(body: bytes) -> Any:
@@ -83,7 +84,7 @@ def _endpoint(offer: Offer, method: str, path: str, service: PredictionService) 
         check(asked.caller, "predict")
         scope["state"]["model"] = offer.name
         if method == "GET":
-            payload: Any = parse_query(scope["query_string"], offer.product.request)
+            payload: Any = offer.read(parse_query(scope["query_string"], offer.product.request), strict=False)
         else:
             payload = parse_json(await read_whole(receive))
         answer = await service.answer(offer, payload, asked)
