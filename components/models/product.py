@@ -108,6 +108,8 @@ class ProductSpec:
         Response to the one number that outcomes are compared with (``ml_predictions.prediction_value``); None for none.
     confidence : callable or None
         Response to its confidence, a share.
+    reference : callable or None
+        Response to what ``value`` starts from, so that its direction can be judged; None where there is no direction.
     cache_ttl_s : float
         How long an answer is reused; 0 for never.
     stale_for_s : float
@@ -125,6 +127,7 @@ class ProductSpec:
     subject: Callable[[Any], Subject]
     value: Callable[[Any], float | None] | None = None
     confidence: Callable[[Any], float | None] | None = None
+    reference: Callable[[Any], float | None] | None = None
     cache_ttl_s: float = 3600.0
     stale_for_s: float = 0.0
     durable: bool = False

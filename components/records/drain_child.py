@@ -104,8 +104,18 @@ class DrainChild:
                 return
             pause = PAUSE_S[0] if self.done > before else min(pause * 2, PAUSE_S[1])
             log.error("the prediction log's drainer ended with code %s; starting it again in %.1f s", code, pause)
+            self._process = await self._again(pause)
+
+    async def _again(self, pause: float) -> asyncio.subprocess.Process | None:
+        """Start the child anew after a pause, again and again while the machine has no process to spare."""
+        while not self._closing:
             await asyncio.sleep(pause)
-            self._process = await self._spawn()
+            try:
+                return await self._spawn()
+            except OSError as error:
+                log.error("the prediction log's drainer cannot be started: %s", error.strerror)
+                pause = min(pause * 2, PAUSE_S[1])
+        return None
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -113,9 +123,10 @@ class DrainChild:
             if line == b"idle\n":
                 self._rest()
                 continue
-            segment, offset = line.split()
-            self.done = Position(int(segment), int(offset))
-            self._told(self.done)
+            segment, _, offset = line.strip().partition(b" ")
+            if segment.isdigit() and offset.isdigit():
+                self.done = Position(int(segment), int(offset))
+                self._told(self.done)
 
     def _rest(self) -> None:
         """Note that the child sleeps; what was written while it fell asleep wakes it."""

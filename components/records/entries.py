@@ -36,6 +36,8 @@ class PredictionEntry:
         Whether the answer came from the cache, and past its time to live.
     error : str
         Why there is no answer.
+    reference : float, optional
+        What the prediction starts from, today's price for tomorrow's: its direction is judged against that.
     """
 
     prediction_id: str
@@ -61,6 +63,7 @@ class PredictionEntry:
     experiment: str = ""
     variant: str = ""
     error: str = ""
+    reference: float | None = None
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ BLANK: Row = {
     "output": None,
     "feature_hash": None,
     "prediction_value": None,
+    "reference_value": None,
     "prediction_class": None,
     "prediction_probability": None,
     "confidence_interval": None,

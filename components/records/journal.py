@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -99,8 +100,11 @@ class Journal:
         whole = len(frames)
         if failure is not None:
             whole, done = _whole(frames, done)
-            os.ftruncate(self._file, self.position.offset + done)
             refused = refusal(failure, self.home)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self.position.offset + done)
+            # A disk that does not even cut keeps a torn record, which readers pass over; positions stay true.
+            done = os.fstat(self._file).st_size - self.position.offset
         self.position = Position(self.position.segment, self.position.offset + done)
         self.written += done
         return whole, refused

@@ -20,6 +20,7 @@ COLUMNS = (
     "input_features",
     "output",
     "prediction_value",
+    "reference_value",
     "confidence",
     "latency_ms",
     "caller",
@@ -38,7 +39,7 @@ COLUMNS = (
     "error",
 )
 """Of ``ml_predictions``."""
-_DECIMALS = frozenset({"prediction_value", "confidence"})
+_DECIMALS = frozenset({"prediction_value", "reference_value", "confidence"})
 
 
 def payload_digest(row: Mapping[str, Any]) -> str:

@@ -37,7 +37,10 @@ def forget_in(folder: Path, pseudonyms: set[str]) -> int:
 
 
 def _about(line: bytes, pseudonyms: set[str]) -> bool:
-    record = orjson.loads(line).get("record")
+    try:
+        record = orjson.loads(line).get("record")
+    except orjson.JSONDecodeError:  # torn when its writer was killed
+        return False
     return isinstance(record, dict) and bool({record.get("user"), record.get("caller")} & pseudonyms)
 
 

@@ -60,6 +60,7 @@ def prediction_row(told: Mapping[str, Any], find: FindModel) -> Row:
         "input_features": told["inputs"],
         "feature_hash": _hash_of(told["inputs"]),
         "prediction_value": told["value"],
+        "reference_value": told.get("reference"),
         "confidence": told["confidence"],
         "inference_time_ms": round(told["latency_ms"]),
         "symbol": entity_id if entity_type == "instrument" and len(entity_id) <= 10 else None,
@@ -89,7 +90,7 @@ def prediction_row(told: Mapping[str, Any], find: FindModel) -> Row:
         "salt": os.urandom(16).hex(),
     }
     _fit(row, "ml_predictions")
-    for name in ("prediction_value", "confidence"):
+    for name in ("prediction_value", "reference_value", "confidence"):
         row[name] = _DECIMALS[name].fit(row[name])
     row["payload_digest"] = payload_digest(row)
     if row["input_features"] is None:

@@ -93,9 +93,11 @@ class Segments:
         """Delete a dead writer's folder, whose records are all in the database."""
         for number in self.numbers():
             segment_path(self.home, number).unlink()
-        for name in (LOCK, READER_LOCK):
-            (self.home / name).unlink(missing_ok=True)
-        self.home.rmdir()
+        # Out of sight first: another drainer that looks in meanwhile would make its own lock in it.
+        hidden = self.home.rename(self.home.with_name(f".{self.writer}.gone"))
+        for path in hidden.iterdir():
+            path.unlink()
+        hidden.rmdir()
         os.close(self._lock)
 
     def _bytes(self, start: Position) -> bytes:

@@ -99,6 +99,7 @@ class Kept:
     """What the cache keeps of an answer beside its data."""
 
     value: float | None
+    reference: float | None
     confidence: float | None
     asked_at: str
     feature_timestamps: str | None
@@ -112,7 +113,7 @@ class Kept:
 
     def join(self, data: bytes) -> bytes:
         """Return the bytes that the cache keeps."""
-        head = [self.value, self.confidence, self.asked_at, self.feature_timestamps, self.track]
+        head = [self.value, self.reference, self.confidence, self.asked_at, self.feature_timestamps, self.track]
         return orjson.dumps(head) + b"\n" + data
 
 
@@ -169,6 +170,7 @@ def log_entry(
         stale=fetched.stale,
         experiment=str(assignment.experiment) if assignment else "",
         variant=assignment.variant if assignment else "",
+        reference=kept.reference,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -142,8 +142,9 @@ class PredictionService:
         served = Served(outputs, parameters, columns, version, generated, question.offer.spec.disclaimers)
         found = product.to_response(question.request, served)
         kept = Kept(
-            product.value(found) if product.value else None,
-            product.confidence(found) if product.confidence else None,
+            _read(product.value, found),
+            _read(product.reference, found),
+            _read(product.confidence, found),
             at.isoformat(timespec="milliseconds"),
             parameters.get("feature_timestamps"),
             track,
@@ -159,6 +160,10 @@ class PredictionService:
             raise unanswered(model, response) or refusal(response.status, response.body)
         self._columns = {k: v for k, v in self._columns.items() if k[0] != model or len(self._columns) < 64}
         return self._columns.setdefault((model, version), columns_of(orjson.loads(response.body)))
+
+
+def _read(read: Callable[[Any], float | None] | None, found: Any) -> float | None:
+    return read(found) if read else None
 
 
 def refusal(status: int, body: bytes) -> ArthaflowError:

@@ -140,5 +140,6 @@ PRODUCT = ProductSpec(
     subject=lambda r: Subject("instrument", r.security_id, r.horizons[0] if len(r.horizons) == 1 else ""),
     value=lambda response: _first(response).price,
     confidence=lambda response: _first(response).confidence,
+    reference=lambda response: response.current_price,
     stale_for_s=6 * 3600.0,
 )
