@@ -10,8 +10,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from components.errors import InvalidRequest
@@ -33,7 +33,10 @@ router = APIRouter(prefix="/api/v1/ml/audit", tags=["audit"], route_class=JsonRo
 MOST_ENTRIES = 100_000
 """That one request verifies; `arthaflow audit verify` walks the whole chain."""
 DEFAULT_ENTRIES = 10_000
-Name = Annotated[str, Query(min_length=1, max_length=200, description="name in the catalogue")]
+Name = Annotated[
+    str, Query(min_length=1, max_length=200, description="name in the catalogue", examples=["price_forecast"])
+]
+PredictionId = Annotated[str, Path(min_length=1, max_length=100, examples=["0d6f5c0e-4b0f-4f0e-9d0b-0a6c2f6f3d11"])]
 When = Annotated[str, Query(max_length=40, description="a date (UTC) or a moment with its zone; today when left out")]
 Number = Annotated[int | None, Query(ge=1, le=2**62)]
 
@@ -94,13 +97,17 @@ class Verification(BaseModel):
 class ExportRequest(Payload):
     """Whose data."""
 
-    user_id: str = Field(min_length=1, max_length=200, examples=["user-17"])
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "user-17"}]})
+
+    user_id: str = Field(min_length=1, max_length=200)
 
 
 class ErasureRequest(ExportRequest):
     """Whose data goes, and why."""
 
-    reason: str = Field(min_length=1, max_length=500, examples=["request of 3 May"], description="nothing personal")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "user-17", "reason": "request of 3 May"}]})
+
+    reason: str = Field(min_length=1, max_length=500, description="nothing personal")
 
 
 class ErasureReport(BaseModel):
@@ -141,7 +148,7 @@ def served(
     response_model=Envelope[Story],
     operation_id="audit_prediction",
 )
-def prediction(request: Request, prediction_id: str, caller: Caller = may("audit:read")) -> Envelope[Story]:
+def prediction(request: Request, prediction_id: PredictionId, caller: Caller = may("audit:read")) -> Envelope[Story]:
     """Tell what was asked and answered, by which version, why that version served, and what came of it."""
     shared = services(request)
     return ok(request, Story.model_validate(story(shared.database, audit_key(shared.log.config), prediction_id)))

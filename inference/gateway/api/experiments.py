@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.errors import InvalidRequest
@@ -29,6 +29,11 @@ from inference.gateway.json_route import JsonRoute
 from inference.gateway.services import services
 
 router = APIRouter(prefix="/api/v1/ml/experiments", tags=["experiments"], route_class=JsonRoute)
+
+
+Reference = Annotated[
+    str, Path(min_length=1, max_length=200, description="Name or UUID.", examples=["recommendation_model_v2"])
+]
 
 
 class ExperimentPage(BaseModel):
@@ -110,7 +115,7 @@ def plan_experiment(
 
 @router.get("/{experiment_id}", summary="Get one A/B test", operation_id="get_experiment")
 def get_experiment(
-    request: Request, experiment_id: str, caller: Caller = may("experiments:read")
+    request: Request, experiment_id: Reference, caller: Caller = may("experiments:read")
 ) -> Envelope[Experiment]:
     """By its name (document 0's `experiment_id`) or its id."""
     return ok(request, view(store.find(services(request).database, experiment_id)))
@@ -119,7 +124,7 @@ def get_experiment(
 @router.get("/{experiment_id}/results", summary="Report of an A/B test", operation_id="get_experiment_results")
 def get_results(
     request: Request,
-    experiment_id: str,
+    experiment_id: Reference,
     segments: Annotated[str, Query(max_length=1000, description="Dimensions, by commas; all when left out")] = "",
     caller: Caller = may("experiments:read"),
 ) -> Envelope[Report]:
@@ -136,8 +141,8 @@ def get_results(
 )
 def get_assignment(
     request: Request,
-    experiment_id: str,
-    user: Annotated[str, Query(min_length=1, max_length=200)],
+    experiment_id: Reference,
+    user: Annotated[str, Query(min_length=1, max_length=200, examples=["u-17"])],
     caller: Caller = may("experiments:read"),
 ) -> Envelope[UserAssignment]:
     """Looks only: a user counts once it was answered."""
@@ -153,7 +158,7 @@ def get_assignment(
 
 @router.post("/{experiment_id}/observations", summary="Report what users did", operation_id="report_observations")
 def post_observations(
-    request: Request, experiment_id: str, body: ObservationBatch, caller: Caller = may("outcomes:write")
+    request: Request, experiment_id: Reference, body: ObservationBatch, caller: Caller = may("outcomes:write")
 ) -> Envelope[Taken]:
     """Metrics that only the application knows, such as clicks; idempotent by `key`."""
     database = services(request).database
@@ -164,7 +169,10 @@ def post_observations(
 
 @router.post("/{experiment_id}/stop", summary="Stop an A/B test", operation_id="stop_experiment")
 def stop_experiment(
-    request: Request, experiment_id: str, body: StopRequest | None = None, caller: Caller = may("experiments:write")
+    request: Request,
+    experiment_id: Reference,
+    body: StopRequest | None = None,
+    caller: Caller = may("experiments:write"),
 ) -> Envelope[Experiment]:
     """Everybody gets the control from now on; what was seen stays."""
     database = services(request).database
@@ -174,7 +182,7 @@ def stop_experiment(
 
 @router.post("/{experiment_id}/decision", summary="Decide an A/B test", operation_id="decide_experiment")
 def decide_experiment(
-    request: Request, experiment_id: str, body: DecisionRequest, caller: Caller = may("experiments:write")
+    request: Request, experiment_id: Reference, body: DecisionRequest, caller: Caller = may("experiments:write")
 ) -> Envelope[Experiment]:
     """Records who decided what, when, why and on which numbers. A promotion under a sample ratio mismatch is refused
     unless `force` says so with a reason in `analysis_notes`.

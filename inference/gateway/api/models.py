@@ -22,8 +22,8 @@ from inference.gateway.management.model_rows import find_version, versions_of
 from inference.gateway.management.model_views import (
     ModelDetail,
     ModelPage,
-    Performance,
     PredictionPage,
+    VersionPerformance,
     model_detail,
     model_view,
     prediction_view,
@@ -147,7 +147,7 @@ def retire_model(
 @router.get(
     "/{id}/performance",
     summary="Performance of a version",
-    response_model=Envelope[Performance],
+    response_model=Envelope[VersionPerformance],
     operation_id="get_model_performance",
 )
 def performance(
@@ -157,7 +157,7 @@ def performance(
     limit: Limit = 50,
     cursor: Cursor = "",
     caller: Caller = may("models:read"),
-) -> Envelope[Performance]:
+) -> Envelope[VersionPerformance]:
     """How good a version was on held-out data, and how good it is as outcomes arrive."""
     database, table = services(request).database, model_performance_metrics
     row = find_version(database, number)
@@ -168,7 +168,7 @@ def performance(
         periods, following = read_page(connection, query, table.c.created_at, table.c.id, limit, cursor)
         newest = select(ml_metrics).where(ml_metrics.c.model_id == row["id"])
         live, _ = read_page(connection, newest, ml_metrics.c.created_at, ml_metrics.c.id, 500)
-    told = Performance(
+    told = VersionPerformance(
         model=row["model_name"],
         version=row["model_version"],
         evaluation=row["custom_metrics"] or {},

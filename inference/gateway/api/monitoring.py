@@ -98,7 +98,7 @@ class ModelPerformance(BaseModel):
     promises: list[Promise]
 
 
-class Performance(BaseModel):
+class ServingPerformance(BaseModel):
     """All models in the window."""
 
     window: Window = Field(examples=["1h"])
@@ -127,12 +127,12 @@ class Alerts(BaseModel):
 @router.get(
     "/performance",
     summary="Real-time performance metrics",
-    response_model=Envelope[Performance],
+    response_model=Envelope[ServingPerformance],
     operation_id="monitor_performance",
 )
 def performance(
     request: Request, window: Window = "1h", model: Model = "", caller: Caller = may("monitoring:read")
-) -> Envelope[Performance]:
+) -> Envelope[ServingPerformance]:
     """Tell speed, errors, cache hits, confidence and accuracy per model, from the records of all replicas."""
     shared = services(request)
     if model:
@@ -146,7 +146,7 @@ def performance(
     names = sorted({model} if model else {*found, *shared.table.entries} - {""})
     seconds = length(window).total_seconds()
     told = [_told(name, found.get(name, Levels()), seconds, judged, promised) for name in names]
-    return ok(request, Performance(window=window, begin=begin, end=end, models=told))
+    return ok(request, ServingPerformance(window=window, begin=begin, end=end, models=told))
 
 
 @router.get("/drift", summary="Model drift detection", response_model=Envelope[Drift], operation_id="monitor_drift")

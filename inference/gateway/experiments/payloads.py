@@ -201,17 +201,42 @@ class Observation(Payload):
 class ObservationBatch(Payload):
     """Up to 1,000 reports."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "observations": [
+                        {
+                            "key": "u-17/2026-11-21/clicks",
+                            "user": "u-17",
+                            "metric": "recommendation_click_rate",
+                            "value": 3,
+                            "weight": 20,
+                            "segments": {"tier": "premium"},
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
     observations: list[Observation] = Field(min_length=1, max_length=1000)
 
 
 class StopRequest(Payload):
     """Why an experiment is stopped."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The treatment's servers cost too much."}]})
+
     reason: str = Field("", max_length=10_000)
 
 
 class DecisionRequest(Payload):
     """What is decided, by whom is known from the token."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"decision": "keep_control", "analysis_notes": "No gain after four weeks."}]}
+    )
 
     decision: Literal["promote_treatment", "keep_control", "need_more_data"]
     analysis_notes: str = Field("", max_length=10_000)
@@ -220,6 +245,15 @@ class DecisionRequest(Payload):
 
 class PlanRequest(Payload):
     """Questions to the planner."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"minimum_detectable_effect": 0.02, "baseline": 0.1, "daily_users": 1000},
+                {"minimum_detectable_effect": 0.1, "relative": True, "mean": 20.0, "standard_deviation": 12.5},
+            ]
+        }
+    )
 
     minimum_detectable_effect: float = Field(
         ge=-LARGEST, le=LARGEST, description="Absolute, or a share of the baseline", examples=[0.02]

@@ -99,7 +99,7 @@ class PredictionPage(BaseModel):
     next_cursor: str | None = None
 
 
-class Performance(BaseModel):
+class VersionPerformance(BaseModel):
     """How good a version was: when it was evaluated, and as outcomes arrived."""
 
     model: str

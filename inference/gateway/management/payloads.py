@@ -67,13 +67,15 @@ class TrainingJobRequest(Payload):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {
-                "job_name": "nightly",
-                "model_name": "price_forecast",
-                "hyperparameters": {"trees": 300},
-                "training_config": {"seed": 7},
-                "dataset_config": {"source": "embedded", "bar": "1d", "until": "2016-12-30"},
-            }
+            "examples": [
+                {
+                    "job_name": "nightly",
+                    "model_name": "price_forecast",
+                    "hyperparameters": {"tree_rounds": 300},
+                    "training_config": {"seed": 7},
+                    "dataset_config": {"source": "embedded", "bar": "1d", "until": "2016-12-30"},
+                }
+            ]
         },
     )
 
@@ -89,7 +91,7 @@ class TrainingJobRequest(Payload):
 class SearchRequest(Payload):
     """A search of hyper-parameters."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"model_name": "price_forecast", "trials": 12}})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"model_name": "price_forecast", "trials": 12}]})
 
     model_name: ModelName
     job_name: Annotated[str, Field(max_length=200)] = ""
@@ -132,6 +134,10 @@ class Plan(Payload):
 class DeployRequest(Payload):
     """Deploy a version: a canary with an analysis at each step, which promotes or takes back by itself."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"environment": "production", "plan": {"steps": [10, 50, 100]}}]}
+    )
+
     environment: str = Field(
         default="production", max_length=50, description="`production`, or `staging`: ready, no traffic."
     )
@@ -142,7 +148,7 @@ class AdminDeployRequest(Payload):
     """Document 3's request."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"model_name": "price_forecast", "version": "2", "environment": "production"}},
+        json_schema_extra={"examples": [{"model_name": "price_forecast", "version": "2", "environment": "production"}]},
     )
 
     model_name: ModelName
@@ -153,6 +159,10 @@ class AdminDeployRequest(Payload):
 class RetireRequest(Payload):
     """Retire a version: it shall never serve again."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "Trained before the corporate action was known."}]}
+    )
+
     reason: str = Field(min_length=3, max_length=1000, examples=["Trained before the corporate action was known."])
 
 
@@ -161,11 +171,13 @@ class RegisterRequest(Payload):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {
-                "model_name": "price_forecast",
-                "artifact_uri": "s3://models/price_forecast/20261121T120000-1a2b",
-                "description": "Trained on the research cluster, run 1a2b.",
-            }
+            "examples": [
+                {
+                    "model_name": "price_forecast",
+                    "artifact_uri": "s3://models/price_forecast/20261121T120000-1a2b",
+                    "description": "Trained on the research cluster, run 1a2b.",
+                }
+            ]
         },
     )
 
@@ -179,7 +191,7 @@ class ComputeRequest(Payload):
 
     model_config = ConfigDict(
         populate_by_name=True,
-        json_schema_extra={"example": {"entity_type": "instrument", "entity_id": "SP500", "features": ["rsi_14"]}},
+        json_schema_extra={"examples": [{"entity_type": "instrument", "entity_id": "SP500", "features": ["rsi_14"]}]},
     )
 
     entity_type: Literal["instrument"] = "instrument"
@@ -195,6 +207,8 @@ class ComputeRequest(Payload):
 
 class ImportanceRequest(Payload):
     """Score a feature by shuffling it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"model_name": "price_forecast", "repeats": 5}]})
 
     model_name: ModelName | None = Field(
         default=None, description="The one model that takes stored features, by default."
