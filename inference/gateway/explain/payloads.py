@@ -16,16 +16,17 @@ REQUEST: dict[str, Any] = {
     "parameters": {"relative_to": "close"},
 }
 LOGGED: dict[str, Any] = {"prediction_id": "0d6f5c0e-4b0f-4f0e-9d0b-0a6c2f6f3d11"}
-TENSORS: dict[str, Any] = {"model": "tiny", "instance": {"features": {"close": 2100.0, "rsi_14": 30.0}}}
 
 
 class LocalQuestion(Payload):
     """Which prediction: its tensors, the request that asked for it, or the id it was logged under."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [REQUEST, LOGGED, TENSORS]})
+    model_config = ConfigDict(json_schema_extra={"examples": [REQUEST, LOGGED]})
 
     model: Annotated[str, Field(max_length=100, description="May be left out with a prediction_id")] = ""
-    instance: Annotated[dict[str, Any] | None, Field(description="One row's tensors, or columns by name")] = None
+    instance: Annotated[
+        dict[str, Any] | None, Field(description="One row: tensors by name, each a list, or an object of its columns")
+    ] = None
     request: Annotated[dict[str, Any] | None, Field(description="As the model's own endpoint takes it")] = None
     prediction_id: Annotated[str | None, Field(min_length=1, max_length=100, description="From its metadata")] = None
     parameters: Annotated[

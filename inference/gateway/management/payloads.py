@@ -10,7 +10,7 @@ from components.wire import Day, Integer, Moment, Payload
 
 Text = Annotated[str, Field(max_length=1000)]
 Scalar = bool | Integer | float | Text | None
-"""One value of a hyper-parameter."""
+Hyperparameter = Scalar | Annotated[list[Scalar], Field(max_length=100)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_/-]{1,100}$", examples=["price_forecast"])]
 Bar = Literal["1d", "1h", "30m", "15m", "5m", "1m"]
@@ -81,7 +81,7 @@ class TrainingJobRequest(Payload):
 
     model_name: ModelName
     job_name: Annotated[str, Field(max_length=200)] = ""
-    hyperparameters: dict[Name, Scalar | list[Scalar]] = Field(default_factory=dict, max_length=100)
+    hyperparameters: dict[Name, Hyperparameter] = Field(default_factory=dict, max_length=100)
     training_config: TrainingConfig = TrainingConfig()
     dataset_config: DatasetConfig = DatasetConfig()
     compute_resources: ComputeResources | None = None
@@ -99,7 +99,7 @@ class SearchRequest(Payload):
     max_duration_s: int = Field(
         default=0, ge=0, le=30 * 86_400, description="Start no trial after so long; 0 for no limit."
     )
-    fixed: dict[Name, Scalar | list[Scalar]] = Field(
+    fixed: dict[Name, Hyperparameter] = Field(
         default_factory=dict, max_length=100, description="Hyper-parameters that are not searched."
     )
     seed: int = Field(default=7, ge=0, le=2**31 - 1)
