@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, insert, select, text
 
+from components.errors import ArthaflowError
 from components.records.payload import body_digest
 from components.records.tables import audit_chain, audit_checkpoints
 
@@ -25,6 +26,13 @@ ERASURE = "erasure"
 REQUEST = "erasure_request"
 RETENTION = "retention"
 _LOCK = 0x41525448  # Any number that nothing else locks on: "ARTH".
+
+
+class AnotherAuditKey(ArthaflowError):
+    """The chain's last entry was written with another key; what follows it under this one could never be verified."""
+
+    status = 503
+    code = "ANOTHER_AUDIT_KEY"
 
 
 class Head(NamedTuple):
@@ -86,6 +94,26 @@ def head(connection: Connection) -> Head:
     return Head(0, GENESIS)
 
 
+def own_head(connection: Connection, key: bytes) -> Head:
+    """Return the chain's last entry, where it was written with this key.
+
+    Raises
+    ------
+    AnotherAuditKey
+        If it was not.
+    """
+    row = connection.execute(select(audit_chain).order_by(audit_chain.c.seq.desc()).limit(1)).mappings().first()
+    if row is None:
+        return head(connection)
+    told = (row["seq"], row["previous_hash"], row["kind"], row["at"], row["reference"], row["payload_digest"])
+    if entry_hash(key, *told) != row["hash"]:
+        raise AnotherAuditKey(
+            f"Entry {row['seq']}, the audit chain's last, does not fit this process's audit key.",
+            "Set ARTHAFLOW_AUDIT_KEY, or home/keys/audit_key, to the key that the log was written with.",
+        )
+    return Head(row["seq"], row["hash"])
+
+
 def extend(key: bytes, last: Head, links: Iterable[Link]) -> tuple[list[dict[str, Any]], Head]:
     """Return the rows of entries that follow ``last``, and the new last one."""
     rows = []
@@ -110,8 +138,14 @@ def extend(key: bytes, last: Head, links: Iterable[Link]) -> tuple[list[dict[str
 
 
 def append(connection: Connection, key: bytes, links: Sequence[Link]) -> Head:
-    """Append entries within a transaction, and return the new head; call :func:`lock` first thing in it."""
-    rows, last = extend(key, head(connection), links)
+    """Append entries within a transaction, and return the new head; call :func:`lock` first thing in it.
+
+    Raises
+    ------
+    AnotherAuditKey
+        If the chain was written with another key.
+    """
+    rows, last = extend(key, own_head(connection, key), links)
     if rows:
         connection.execute(insert(audit_chain), rows)
     return last

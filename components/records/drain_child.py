@@ -108,14 +108,19 @@ class DrainChild:
 
     async def _again(self, pause: float) -> asyncio.subprocess.Process | None:
         """Start the child anew after a pause, again and again while the machine has no process to spare."""
-        while not self._closing:
+        while True:
             await asyncio.sleep(pause)
             try:
-                return await self._spawn()
+                process = await self._spawn()
             except OSError as error:
                 log.error("the prediction log's drainer cannot be started: %s", error.strerror)
                 pause = min(pause * 2, PAUSE_S[1])
-        return None
+                if self._closing:
+                    return None
+            else:
+                if self._closing and process.stdin is not None:
+                    process.stdin.close()
+                return process
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

@@ -51,6 +51,7 @@ class Landing:
         self.database, self.key = database, key
         self._erased = Erased(key)
         self._models: dict[tuple[str, str], uuid.UUID] = {}
+        self._last: chain.Head | None = None
 
     def position(self, writer: str, default: Position) -> Position:
         """Return up to where a writer's journal is in the database."""
@@ -74,18 +75,23 @@ class Landing:
             If the database is away; the same batch can be landed later.
         PositionMoved
             If another process has landed it.
+        AnotherAuditKey
+            If the chain was written with another key.
         """
         rows = self._parse(batch.records, quarantine)
         with self.database.write() as connection:
             chain.lock(connection)
             _advance(connection, writer, batch)
             last = chain.head(connection)
+            if last != self._last:
+                last = chain.own_head(connection, self.key)
             self._erased.refresh(connection, last)
             kept = self._insert(connection, PREDICTIONS, rows.predictions, last.seq, quarantine)
             self._insert(connection, REQUESTS, rows.requests, None, quarantine)
             entries, last = chain.extend(self.key, last, [*map(_link, kept), *self._erased.links(kept)])
             if entries:
                 connection.execute(insert(audit_chain), entries)
+        self._last = last
         return last
 
     def forget(self, writer: str) -> None:

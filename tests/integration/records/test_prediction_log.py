@@ -13,15 +13,21 @@ from pathlib import Path
 import orjson
 import psycopg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from components.errors import InvalidRequest
+from components.records.chain import AnotherAuditKey
 from components.records.database import open_database
 from components.records.drainer import drain
-from components.records.framing import frame
-from components.records.journal import LogFull, segment_path
+from components.records.erasure import erase
+from components.records.framing import Found, frame
+from components.records.journal import LogFull, Position, segment_path
 from components.records.keys import audit_key
+from components.records.landing import Landing
 from components.records.log import LogBehind, LogNotDurable, PredictionLog
+from components.records.quarantine import Quarantine
+from components.records.segments import Batch, claim
 from components.records.tables import ml_models, ml_predictions, model_serving_logs
 from components.records.verification import verify
 from components.settings import Settings
@@ -286,3 +292,31 @@ def test_segments_turn_and_are_deleted(config: Settings) -> None:
 
     asyncio.run(log_them())
     assert len(sound(config)) == 60
+
+
+def test_another_audit_key_extends_no_chain(tmp_path: Path, database_url: str) -> None:  # noqa: F811
+    config = Settings(home=tmp_path, database_url=database_url, audit_key="k" * 32, pepper="p" * 32)
+    database = logged(config, [entry(prediction_id="first")])
+    strange = Landing(database, b"x" * 32)
+    body = orjson.dumps(entry(prediction_id="second"))
+    batch = Batch([Found(b"P", body, len(body))], Position(1, 0), Position(1, len(body)))
+    with pytest.raises(AnotherAuditKey, match="Entry 1, the audit chain's last, does not fit"):
+        strange.land(batch, Quarantine(tmp_path / "quarantine", "w"), "w")
+    other = config.model_copy(update={"audit_key": SecretStr("x" * 32)})
+    with pytest.raises(AnotherAuditKey):
+        erase(database, "asha", "asked by letter", other)
+    assert prediction_ids(database) == ["first"]
+    assert verify(database, audit_key(config)).ok
+    database.close()
+
+
+def test_two_drainers_that_look_at_one_dead_journal_do_not_stumble(tmp_path: Path) -> None:
+    config = Settings(home=tmp_path, audit_key="k" * 32, pepper="p" * 32)
+    home = left_behind(config, [entry()])
+    segments = claim(home)
+    assert segments is not None
+    assert claim(home) is None
+    (home / "drain.lock").unlink()
+    (home / "drain.lock").touch()  # what one that looked in too late leaves
+    segments.remove()
+    assert list(journal_folder(config).iterdir()) == []

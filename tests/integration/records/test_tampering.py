@@ -49,7 +49,8 @@ def do(*statements: str) -> Callable[[Connection], None]:
 def forge_entry(connection: Connection) -> None:
     """Append an entry with every right link, by somebody who has not the key."""
     last = chain.head(connection)
-    chain.append(connection, os.urandom(32), [Link("erasure", datetime.now(UTC), "p7", "0" * 64, {})])
+    rows, _ = chain.extend(os.urandom(32), last, [Link("erasure", datetime.now(UTC), "p7", "0" * 64, {})])
+    connection.execute(audit_chain.insert(), rows)
     assert chain.head(connection).seq == last.seq + 1
 
 
