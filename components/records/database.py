@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from components.errors import ArthaflowError, ConfigurationError
 from components.records.json_text import dumps, loads
@@ -140,6 +141,8 @@ class Database:
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except PoolTimeout as error:
+            raise RecordsUnavailable("Every connection to the records' database is taken.") from error
         except DBAPIError as error:
             if not _is_away(error):
                 raise

@@ -22,6 +22,7 @@ Status = Literal["joined", "updated", "duplicate", "orphan", "rejected"]
 _LOCK = 0x6F7574636F6D65  # any number: reports on PostgreSQL one after the other, as SQLite's lock makes them
 SKEW = timedelta(minutes=5)
 """How far ahead of ours a reporter's clock may be."""
+MOST_REVISIONS = 500
 LARGEST = 1e10
 """Values from here on do not fit the documents' DECIMAL(18, 8)."""
 
@@ -105,9 +106,9 @@ def join_orphans(database: Database, limit: int = 10_000) -> int:
 
 
 def history(connection: Connection, prediction_id: str) -> list[dict[str, Any]]:
-    """Return every outcome that was ever reported for a prediction, oldest first."""
-    query = select(outcomes).where(outcomes.c.prediction_id == prediction_id).order_by(outcomes.c.revision)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    """Return what was reported for a prediction, oldest first: the newest ``MOST_REVISIONS`` of it."""
+    query = select(outcomes).where(outcomes.c.prediction_id == prediction_id).order_by(outcomes.c.revision.desc())
+    return [dict(row) for row in connection.execute(query.limit(MOST_REVISIONS)).mappings()][::-1]
 
 
 class _Desk:

@@ -12,8 +12,9 @@ from components.errors import ArthaflowError, InvalidRequest
 from components.records.chain import entry_hash
 from components.records.database import Database
 from components.records.deployments import served_on
+from components.records.outcomes import history
 from components.records.payload import payload_digest
-from components.records.tables import audit_chain, ml_predictions, outcomes
+from components.records.tables import audit_chain, ml_predictions
 from components.wire import parse_day, parse_moment
 
 _INTERNAL = frozenset({"id", "salt", "model_id"})
@@ -44,8 +45,7 @@ def story(database: Database, key: bytes, prediction_id: str) -> dict[str, Any]:
     with database.read() as connection:
         row = _one(connection, prediction_id)
         audit = _audit(connection, key, row)
-        query = select(outcomes).where(outcomes.c.prediction_id == prediction_id).order_by(outcomes.c.revision)
-        later = [_plain(found) for found in connection.execute(query).mappings()]
+        later = [_plain(found) for found in history(connection, prediction_id)]
     served = served_on(database, row["model_name"] or "", row["created_at"])
     return {
         "prediction": _plain(row),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +70,20 @@ class Door:
         The models' V2 endpoints.
     overload : Overload
         Sheds load.
+    predictions : mapping
+        Routes of the product API by method and path that need none of its machinery.
     """
 
-    def __init__(self, shared: Services, app: App, passage: Passage, overload: Overload) -> None:
+    def __init__(
+        self,
+        shared: Services,
+        app: App,
+        passage: Passage,
+        overload: Overload,
+        predictions: Mapping[tuple[str, str], Any],
+    ) -> None:
         self.shared, self.app, self.passage, self.overload = shared, app, passage, overload
+        self.predictions = predictions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -120,7 +130,12 @@ class Door:
         """Ask the product API; HEAD is a GET whose body stays here."""
         if visit.method == "HEAD":
             scope["method"] = "GET"
-        await self.app(scope, receive, visit.send)
+        route = self.predictions.get((scope["method"], scope["path"]))
+        if route is None:
+            await self.app(scope, receive, visit.send)
+            return
+        scope["route"] = route
+        await route.app(scope, receive, visit.send)
 
     async def _admit(self, visit: Visit, scope: Scope, body: bytes | None) -> None:
         caller = visit.state["caller"] = await self.shared.keeper.admit(scope, body)
@@ -224,7 +239,7 @@ class Visit:
                 request_id=self.state["request_id"],
                 model=self.state["model"],
                 version=self.state["version"],
-                endpoint=(template or self.path)[:200],
+                endpoint=template or (self.path[:200] if self.raw and self.state["model"] else "unmatched"),
                 method=self.method,
                 status=self.status,
                 input_bytes=int(dict(self.scope["headers"]).get(b"content-length", b"0") or 0),
