@@ -87,7 +87,6 @@ class DrainChild:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=_environment(self.config),
-            start_new_session=True,
         )
         self.pid = process.pid
         self._idle = False

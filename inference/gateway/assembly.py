@@ -26,6 +26,7 @@ from inference.gateway.observed.accuracy_exporter import AccuracyExporter
 from inference.gateway.options import Options
 from inference.gateway.passage import Passage
 from inference.gateway.product.products import Products
+from inference.gateway.product.routes import prediction_routes
 from inference.gateway.product.service import PredictionService
 from inference.gateway.services import Services
 from inference.gateway.table import ModelTable
@@ -131,6 +132,7 @@ def assemble(options: Options, config: GatewaySettings | None = None, home: Sett
     metrics.watch_backlog(log.backlog)
     overload = Overload(config, metrics)
     metrics.watch_in_flight(lambda: overload.in_flight)
-    door = Door(shared, build_app(shared, passage), passage, overload)
+    app = build_app(shared, passage)
+    door = Door(shared, app, passage, overload, prediction_routes(app))
     accuracy = AccuracyExporter(database, metrics.registry)
     return Gateway(shared, passage, door, overload, versions, assigner, accuracy)

@@ -54,7 +54,7 @@ class V2Log:
         told = dict(answer.headers)
         version = _version(told, answer.body)
         inputs = _kept(headers, body)
-        await self.watchman.note(caller, model, [t.get("data") for t in _tensors(inputs)])
+        self.watchman.note(caller, model, [t.get("data") for t in _tensors(inputs)])
         await self.log.write(
             PredictionEntry(
                 prediction_id=str(uuid4()),

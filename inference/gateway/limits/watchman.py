@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from itertools import islice
@@ -35,24 +36,29 @@ class Watchman:
         self.limits = config.watch == "limit"
         self.limiter, self.metrics = limiter, metrics
         self.watch = ExtractionWatch()
+        self._punishing: set[asyncio.Task[None]] = set()
 
-    async def note(self, caller: Caller, model: str, question: Any) -> None:
-        """Look at a question's numbers.
+    def note(self, caller: Caller, model: str, question: Any) -> None:
+        """Look at a question's numbers, once the event loop has nothing more urgent: nobody waits for it.
 
         Parameters
         ----------
         question : JSON value
             Its numbers are taken in the order in which they stand.
         """
-        if caller.tier == "internal":
-            return
+        if caller.tier != "internal":
+            asyncio.get_running_loop().call_soon(self._look, caller, model, question)
+
+    def _look(self, caller: Caller, model: str, question: Any) -> None:
         suspicion = self.watch.observe(caller.pseudonym, model, list(islice(numbers(question), MOST)))
         if suspicion is None:
             return
         self.metrics.suspected(model)
         LOG.warning("%s Caller %s.", suspicion.sentence, caller.pseudonym)
         if self.limits:
-            await self.limiter.punish(caller)
+            punishing = asyncio.get_running_loop().create_task(self.limiter.punish(caller))
+            self._punishing.add(punishing)
+            punishing.add_done_callback(self._punishing.discard)
 
 
 def numbers(value: Any) -> Iterator[float]:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -33,6 +33,12 @@ class PredictionRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
         self.app = endpoint.__dict__["asgi"]
+
+
+def prediction_routes(app: FastAPI) -> dict[tuple[str, str], PredictionRoute]:
+    """Return the prediction routes of an application by method and path, for the door to ask directly."""
+    found = [route for route in app.routes if isinstance(route, PredictionRoute)]
+    return {(method, route.path): route for route in found for method in route.methods or ()}
 
 
 def asked_of(scope: Scope, route: str) -> Asked:

@@ -115,7 +115,7 @@ class PredictionService:
 
     async def _ask(self, question: Question, assignment: Assignment | None) -> Fresh:
         name, product, asked = question.offer.name, question.offer.product, question.asked
-        await self.watchman.note(asked.caller, name, question.plain)
+        self.watchman.note(asked.caller, name, question.plain)
         at = datetime.now(UTC)
         at = at.replace(microsecond=at.microsecond // 1000 * 1000)  # as it is logged, so that it can be asked again
         body, own = encode_request(product.to_inputs(question.request, at))
