@@ -13,6 +13,7 @@ from components.wire import Moment, Payload
 from inference.gateway.caller import Caller, may
 from inference.gateway.envelope import Envelope, ok
 from inference.gateway.json_route import JsonRoute
+from inference.gateway.management.views import stamp
 from inference.gateway.services import services
 
 router = APIRouter(tags=["outcomes"], route_class=JsonRoute)
@@ -139,6 +140,6 @@ def _told(row: dict[str, Any]) -> ReportedOutcome:
     names = ("revision", "status", "actual_value", "actual_class", "reference_value", "source")
     return ReportedOutcome(
         **{name: row[name] for name in names},
-        observed_at=row["observed_at"].isoformat(),
-        reported_at=row["created_at"].isoformat(),
+        observed_at=stamp(row["observed_at"]) or "",
+        reported_at=stamp(row["created_at"]) or "",
     )
