@@ -7,13 +7,14 @@ has not both keys. Every drainer reads these, so that an erasure holds for journ
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, Connection, select
 
 from components.records.chain import ERASURE, REQUEST, Head, Link, event
+from components.records.payload import COLUMNS, body_digest, told
 from components.records.tables import audit_chain
 
 Row = dict[str, Any]
@@ -48,6 +49,25 @@ BLANK: Row = {
     "salt": None,
 }
 """Columns of ``ml_predictions`` that an erasure empties; what stays says that there was a prediction, when, of what."""
+BLANK_REQUEST: Row = {"caller": None, "user_id": None, "client_ip": None, "trace_id": None, "error_message": None}
+"""Columns of ``model_serving_logs`` that an erasure empties."""
+REMAINING = tuple(name for name in COLUMNS if name not in BLANK)
+"""Columns of ``ml_predictions`` that the chain's erasure entry vouches for from then on."""
+
+
+def erasure_entry(row: Mapping[str, Any], reason: str) -> Link:
+    """Return the chain's entry for an emptied prediction: why, and the digest of what remains of it."""
+    return event(ERASURE, row["prediction_id"], {"reason": reason, "remains": remains_digest(row)})
+
+
+def remains_digest(row: Mapping[str, Any]) -> str:
+    """Return the digest of what remains of an emptied prediction; nothing of it is anybody's secret."""
+    return body_digest(told(row, REMAINING))
+
+
+def left_over(row: Mapping[str, Any]) -> list[str]:
+    """Return the columns of a prediction that is said to be emptied, and holds something still."""
+    return [name for name, empty in BLANK.items() if row[name] not in (None, empty)]
 
 
 def subject(key: bytes, pseudonym: str) -> str:
@@ -83,20 +103,28 @@ class Erased:
 
     def strip(self, row: Row) -> Row:
         """Return a prediction's row as it is stored: emptied where its person was forgotten after it was made."""
-        if not self._until or not self._forgotten(row):
+        if row["erased_at"] is None:
+            if not self._until or not self._forgotten(row):
+                return row
+            row["erased_at"] = datetime.now(UTC)
+            if self._is_out(row["caller"], row["created_at"]):
+                row["caller"] = None
+        return {**row, **{name: empty for name, empty in BLANK.items() if name in row}}
+
+    def strip_request(self, row: Row) -> Row:
+        """Return a request's row as it is stored: emptied where its caller was forgotten after it was made."""
+        if not self._until or not self._is_out(row["caller"], row["timestamp"]):
             return row
-        row["erased_at"] = datetime.now(UTC)
-        blank = {name: empty for name, empty in BLANK.items() if name in row}
-        return {**row, **blank, "caller": None if self._is_out(row["caller"], row) else row["caller"]}
+        return {**row, **{name: empty for name, empty in BLANK_REQUEST.items() if name in row}}
 
     def links(self, rows: Iterable[Row]) -> list[Link]:
         """Return the chain's entries that say so."""
-        body = {"reason": "arrived from a journal after its person's erasure"}
-        return [event(ERASURE, row["prediction_id"], body) for row in rows if row["erased_at"] is not None]
+        reason = "arrived from a journal after its person's erasure"
+        return [erasure_entry(row, reason) for row in rows if row["erased_at"] is not None]
 
     def _forgotten(self, row: Row) -> bool:
-        return self._is_out(row["user_pseudonym"], row) or self._is_out(row["caller"], row)
+        return any(self._is_out(row[name], row["created_at"]) for name in ("user_pseudonym", "caller"))
 
-    def _is_out(self, pseudonym: str | None, row: Row) -> bool:
+    def _is_out(self, pseudonym: str | None, at: datetime) -> bool:
         until = self._until.get(subject(self._key, pseudonym)) if pseudonym else None
-        return until is not None and row["created_at"] <= until
+        return until is not None and at <= until

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, tex
 from components.errors import InvalidRequest
 from components.records import chain
 from components.records.database import Database
-from components.records.erased import BLANK, subject
+from components.records.erased import BLANK, BLANK_REQUEST, REMAINING, erasure_entry, subject
 from components.records.keys import audit_key
 from components.records.pseudonym import pseudonym
 from components.records.quarantine import forget_in
@@ -29,6 +30,8 @@ from components.records.tables import (
     experiment_observations,
     feature_values,
     ml_predictions,
+    ml_training_jobs,
+    model_experiments,
     model_serving_logs,
     outcomes,
 )
@@ -36,6 +39,10 @@ from components.settings import Settings, settings
 
 log = logging.getLogger(__name__)
 PAGE = 500
+SCRUBBED = (
+    *("ml_predictions", "outcomes", "model_serving_logs", "feature_values"),
+    *("experiment_assignments", "experiment_observations"),
+)
 Forget = Callable[[str], object]
 """Told the pseudonym of who is forgotten."""
 
@@ -75,6 +82,11 @@ class Person:
         row = ml_predictions.c
         about = and_(row.entity_type == "user", row.entity_id.in_(self.entities))
         return or_(row.user_pseudonym == self.user, row.caller == self.caller, about)
+
+    @property
+    def pseudonyms(self) -> tuple[str, str]:
+        """Both; an experiment takes the caller for the person where a request names none."""
+        return self.user, self.caller
 
 
 @dataclass
@@ -137,12 +149,13 @@ def erase(
             "The reason is empty, or names the person; it stays in the chain.", "Say why without saying who.", "reason"
         )
     report = Erasure(datetime.now(UTC))
-    with database.write() as connection:
-        chain.lock(connection)
-        if connection.dialect.name == "sqlite":
-            connection.execute(text("PRAGMA secure_delete=ON"))
+    # Of several transactions, so that nobody waits long. From the first on journals bring nothing of the person any
+    # more; an erasure that was interrupted is asked for again, and goes on.
+    with _writing(database) as connection:
         report.chain_seq = _request(connection, key, person, reason)
-        _predictions(connection, key, person, reason, report)
+    while _predictions(database, key, person, reason, report):
+        pass
+    with _writing(database) as connection:
         _others(connection, person, report)
     if journals is not None:
         report.quarantined = forget_in(journals / "quarantine", {person.user, person.caller})
@@ -153,6 +166,15 @@ def erase(
     return report
 
 
+@contextmanager
+def _writing(database: Database) -> Iterator[Connection]:
+    with database.write() as connection:
+        chain.lock(connection)
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA secure_delete=ON"))
+        yield connection
+
+
 def _request(connection: Connection, key: bytes, person: Person, reason: str) -> int:
     asked = [
         chain.event(chain.REQUEST, subject(key, hidden), {"reason": reason}) for hidden in (person.user, person.caller)
@@ -160,25 +182,24 @@ def _request(connection: Connection, key: bytes, person: Person, reason: str) ->
     return chain.append(connection, key, asked).seq
 
 
-def _predictions(connection: Connection, key: bytes, person: Person, reason: str, report: Erasure) -> None:
-    """Empty the person's predictions, page by page, and let the chain say so of each."""
+def _predictions(database: Database, key: bytes, person: Person, reason: str, report: Erasure) -> bool:
+    """Empty a page of the person's predictions, and let the chain say so of each; return whether there were any."""
     row = ml_predictions.c
-    for names in _pages(connection, person):
-        found = outcomes.c.prediction_id.in_(names)
-        report.outcomes += connection.execute(delete(outcomes).where(found)).rowcount
+    # One that was emptied for somebody else may name this person as its caller still.
+    left = or_(row.erased_at.is_(None), row.caller == person.caller)
+    query = select(*(row[name] for name in REMAINING)).where(person.predictions(), left).limit(PAGE)
+    with _writing(database) as connection:
+        found = [dict(each) for each in connection.execute(query).mappings()]
+        names = [each["prediction_id"] for each in found]
+        report.outcomes += connection.execute(delete(outcomes).where(outcomes.c.prediction_id.in_(names))).rowcount
         emptied = update(ml_predictions).where(row.prediction_id.in_(names))
-        mine = emptied.where(row.caller == person.caller)
-        connection.execute(mine.values(caller=None))
+        connection.execute(emptied.where(row.caller == person.caller).values(caller=None))
         connection.execute(emptied.values(**BLANK, erased_at=report.at, updated_at=report.at))
-        chain.append(connection, key, [chain.event(chain.ERASURE, name, {"reason": reason}) for name in names])
-        report.predictions += len(names)
-
-
-def _pages(connection: Connection, person: Person) -> Iterator[list[str]]:
-    row = ml_predictions.c
-    query = select(row.prediction_id).where(person.predictions(), row.erased_at.is_(None)).limit(PAGE)
-    while names := list(connection.execute(query).scalars()):
-        yield names
+        for each in found:
+            each["caller"] = None if each["caller"] == person.caller else each["caller"]
+        chain.append(connection, key, [erasure_entry(each, reason) for each in found])
+    report.predictions += len(found)
+    return bool(found)
 
 
 def _others(connection: Connection, person: Person, report: Erasure) -> None:
@@ -189,20 +210,33 @@ def _others(connection: Connection, person: Person, report: Erasure) -> None:
         (experiment_assignments, "experiment_assignments"),
         (experiment_observations, "experiment_observations"),
     ):
-        setattr(report, name, gone(table, table.c.user_pseudonym == person.user))
+        setattr(report, name, gone(table, table.c.user_pseudonym.in_(person.pseudonyms)))
     row = feature_values.c
     report.feature_values = gone(feature_values, row.entity_type == "user", row.entity_id.in_(person.entities))
     asked = model_serving_logs.c
     mine = or_(asked.caller == person.caller, asked.user_id == person.user)
-    blank = {"caller": None, "user_id": None, "client_ip": None, "trace_id": None, "error_message": None}
-    report.requests = connection.execute(update(model_serving_logs).where(mine).values(**blank)).rowcount
+    report.requests = connection.execute(update(model_serving_logs).where(mine).values(**BLANK_REQUEST)).rowcount
+    for column in (outcomes.c.reported_by, ml_training_jobs.c.created_by, model_experiments.c.created_by):
+        connection.execute(update(column.table).where(column == person.caller).values({column.key: None}))
+    _overrides(connection, person)
+
+
+def _overrides(connection: Connection, person: Person) -> None:
+    """Take the person out of the experiments that were told their variant by hand."""
+    table = model_experiments.c
+    for number, config in connection.execute(select(table.id, table.config)).all():
+        fixed = (config or {}).get("overrides") or {}
+        if fixed.keys() & set(person.pseudonyms):
+            kept = {name: variant for name, variant in fixed.items() if name not in person.pseudonyms}
+            changed = update(model_experiments).where(table.id == number)
+            connection.execute(changed.values(config={**config, "overrides": kept}))
 
 
 def _scrub(database: Database) -> list[str]:
     """Take the old bytes out of the database's files, as far as the database can."""
     if database.dialect == "postgresql":
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for table in ("ml_predictions", "outcomes", "model_serving_logs", "feature_values"):
+            for table in SCRUBBED:
                 connection.exec_driver_sql(f"VACUUM {table}")
         return ["PostgreSQL overwrites freed space as it reuses it; write-ahead log and backups age out."]
     raw = database.engine.raw_connection()

@@ -20,6 +20,8 @@ from components.records.tables import (
     experiment_observations,
     feature_values,
     ml_predictions,
+    ml_training_jobs,
+    model_experiments,
     model_serving_logs,
     outcomes,
 )
@@ -85,11 +87,14 @@ def _queries(person: Person) -> dict[str, Select[Any]]:
         "predictions": select(ml_predictions).where(person.predictions()).order_by(ml_predictions.c.created_at),
         "outcomes": select(outcomes).where(outcomes.c.prediction_id.in_(mine)),
         "experiment_assignments": select(experiment_assignments).where(
-            experiment_assignments.c.user_pseudonym == person.user
+            experiment_assignments.c.user_pseudonym.in_(person.pseudonyms)
         ),
         "experiment_observations": select(experiment_observations).where(
-            experiment_observations.c.user_pseudonym == person.user
+            experiment_observations.c.user_pseudonym.in_(person.pseudonyms)
         ),
+        "reported_outcomes": select(outcomes).where(outcomes.c.reported_by == person.caller),
+        "training_jobs": select(ml_training_jobs).where(ml_training_jobs.c.created_by == person.caller),
+        "experiments": select(model_experiments).where(model_experiments.c.created_by == person.caller),
         "feature_values": select(feature_values).where(
             value.entity_type == "user", value.entity_id.in_(person.entities)
         ),

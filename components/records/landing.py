@@ -150,8 +150,9 @@ class Landing:
         if after is not None:
             for number, row in enumerate(rows, after + 1):
                 row["chain_seq"] = number
+        strip = self._erased.strip_request if after is None else self._erased.strip
         with connection.begin_nested():
-            connection.execute(insert(table), [self._erased.strip(row) for row in rows] if after is not None else rows)
+            connection.execute(insert(table), [strip(row) for row in rows])
         return rows
 
     def _find(self, model: str, version: str) -> uuid.UUID | None:

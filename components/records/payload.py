@@ -7,7 +7,7 @@ of an erased prediction from testing guesses against it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.records.canonical import canonical
@@ -38,7 +38,7 @@ COLUMNS = (
     "variant",
     "error",
 )
-"""Of ``ml_predictions``."""
+"""Of ``ml_predictions``. One that is NULL is not in the payload: digests stay true when a release adds a column."""
 _DECIMALS = frozenset({"prediction_value", "reference_value", "confidence"})
 
 
@@ -55,8 +55,7 @@ def payload_digest(row: Mapping[str, Any]) -> str:
     str
         SHA-256 over salt and canonical payload, 64 hexadecimal digits.
     """
-    payload = {name: _told(name, row[name]) for name in COLUMNS}
-    return hashlib.sha256(bytes.fromhex(row["salt"]) + canonical(payload)).hexdigest()
+    return hashlib.sha256(bytes.fromhex(row["salt"]) + canonical(told(row, COLUMNS))).hexdigest()
 
 
 def body_digest(body: Mapping[str, Any]) -> str:
@@ -64,10 +63,15 @@ def body_digest(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(body)).hexdigest()
 
 
+def told(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the named columns of a prediction that are not NULL, as JSON that is the same from both databases."""
+    return {name: _told(name, row[name]) for name in names if row[name] is not None}
+
+
 def _told(name: str, value: Any) -> Any:
     if name == "created_at":
         return value.isoformat(timespec="microseconds")
-    if name in _DECIMALS and value is not None:
+    if name in _DECIMALS:
         # PostgreSQL takes a float into a DECIMAL with 15 digits.
         return float(f"{value:.15g}")
     return value

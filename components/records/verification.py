@@ -5,16 +5,18 @@ The walk reads pages of rows, so that it needs the same memory for a thousand pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, select
+from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, select, text
 
+from components.errors import InvalidRequest
 from components.records import chain
-from components.records.chain import ERASURE, GENESIS, PREDICTION, Head, entry_hash
+from components.records.chain import ERASURE, GENESIS, PREDICTION, RETENTION, Head, entry_hash
 from components.records.checkpoints import first_to_check
 from components.records.database import Database
+from components.records.erased import BLANK, left_over, remains_digest
 from components.records.payload import COLUMNS, body_digest, payload_digest
 from components.records.tables import audit_chain, ml_predictions
 
@@ -87,15 +89,30 @@ def verify(
     -------
     Verdict
         With the first bad entry where there is one.
+
+    Raises
+    ------
+    InvalidRequest
+        If the range holds no entry.
     """
     verdict = Verdict()
     try:
         with database.read() as connection:
+            if connection.dialect.name == "postgresql":
+                # Retention that deletes during the walk is no tampering.
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             top = chain.head(connection)
+            _check_range(first, last, top.seq)
             _Walk(connection, key, verdict, list(anchors), top).run(first, last)
     except Broken as broken:
         verdict.ok, verdict.bad_seq, verdict.problem = False, broken.seq, broken.problem
     return verdict
+
+
+def _check_range(first: int | None, last: int | None, top: int) -> None:
+    low, high = 1 if first is None else first, top if last is None else last
+    if (first, last) != (None, None) and not (1 <= low <= high and low <= top):
+        raise InvalidRequest(f"{low} to {high} are no entries.", f"The chain ends at {top}.", "first")
 
 
 class _Walk:
@@ -121,6 +138,12 @@ class _Walk:
         start = first_to_check(self.connection, self.key)
         if isinstance(start, str):
             raise Broken(0, start)
+        self.begun = start
+        wanted = self.wanted.pop(start.seq, start.hash)
+        if wanted != start.hash:
+            raise Broken(start.seq, f"the anchor of entry {start.seq} and the checkpoint there contradict each other")
+        if start.seq:
+            self.verdict.notes.append(self._retained(start))
         if first is None or first <= start.seq + 1:
             return start
         row = self.connection.execute(select(audit_chain).where(audit_chain.c.seq == first - 1)).mappings().first()
@@ -129,14 +152,36 @@ class _Walk:
         self._hash(row, row["previous_hash"])
         return Head(row["seq"], row["hash"])
 
+    def _retained(self, start: Head) -> str:
+        """Say what was deleted by retention, and by which rule; whoever has the key could have chosen another rule."""
+        where = (audit_chain.c.kind == RETENTION, audit_chain.c.reference == str(start.seq))
+        body = self.connection.execute(select(audit_chain.c.body).where(*where)).scalar() or {}
+        return f"entries up to {start.seq} were deleted by retention, as older than {body.get('older_than', '?')}"
+
     def _rows(self, after: int, end: int) -> Iterator[RowMapping]:
         while after < end:
-            query = _page().where(audit_chain.c.seq > after, audit_chain.c.seq <= end)
-            page = self.connection.execute(query.order_by(audit_chain.c.seq).limit(PAGE)).mappings().all()
+            page = self._page(after, end)
             yield from page
             if len(page) < PAGE:
                 return
             after = page[-1]["seq"]
+
+    def _page(self, after: int, end: int) -> Sequence[RowMapping]:
+        query = _page().where(audit_chain.c.seq > after, audit_chain.c.seq <= end).order_by(audit_chain.c.seq)
+        try:
+            return self.connection.execute(query.limit(PAGE)).mappings().all()
+        except (ValueError, TypeError) as error:
+            self._unreadable(after, end)
+            raise Broken(after + 1, "an entry after this one cannot be read: it was changed") from error
+
+    def _unreadable(self, after: int, end: int) -> None:
+        """Find the entry whose row no longer holds what its columns can; SQLite lets anything be written there."""
+        query = select(audit_chain.c.seq).where(audit_chain.c.seq > after, audit_chain.c.seq <= end)
+        for seq in self.connection.execute(query.order_by(audit_chain.c.seq).limit(PAGE)).scalars().all():
+            try:
+                self.connection.execute(_page().where(audit_chain.c.seq == seq)).all()
+            except (ValueError, TypeError) as error:
+                raise Broken(seq, f"it, or its prediction, was changed: {type(error).__name__}") from error
 
     def _entry(self, row: RowMapping, previous: Head) -> Head:
         seq = row["seq"]
@@ -146,8 +191,8 @@ class _Walk:
         self._hash(row, previous.hash)
         if row["kind"] == PREDICTION:
             self._prediction(row)
-        elif body_digest(row["body"] or {}) != row["payload_digest"]:
-            raise Broken(seq, f"the body of this {row['kind']} entry was changed")
+        else:
+            self._body(row)
         wanted = self.wanted.pop(seq, None)
         if wanted is not None and wanted != row["hash"]:
             raise Broken(
@@ -203,12 +248,23 @@ class _Walk:
             raise Broken(seq, f"prediction {name} was changed")
 
     def _erasure(self, row: RowMapping) -> None:
-        """Check that the chain itself says that a prediction was erased."""
+        """Check that the chain itself says that a prediction was erased, and that what remains is as it was then."""
         self.verdict.erased += 1
-        where = (audit_chain.c.kind == ERASURE, audit_chain.c.reference == row["reference"])
-        said = self.connection.execute(select(audit_chain).where(*where)).mappings().all()
-        if not any(entry["seq"] > row["seq"] and self._sound(entry) for entry in said):
-            raise Broken(row["seq"], f"prediction {row['reference']} was emptied, and no erasure says so")
+        seq, name = row["seq"], row["reference"]
+        where = (audit_chain.c.kind == ERASURE, audit_chain.c.reference == name, audit_chain.c.seq > seq)
+        said = self.connection.execute(select(audit_chain).where(*where).order_by(audit_chain.c.seq.desc())).mappings()
+        last = next((entry for entry in said if self._sound(entry)), None)
+        if last is None:
+            raise Broken(seq, f"prediction {name} was emptied, and no erasure says so")
+        self._body(last)
+        if left := left_over(cast("Mapping[str, Any]", row)):
+            raise Broken(seq, f"prediction {name} was erased, and holds {', '.join(left)} again")
+        if (last["body"] or {}).get("remains") != remains_digest(cast("Mapping[str, Any]", row)):
+            raise Broken(seq, f"what remained of the erased prediction {name} was changed")
+
+    def _body(self, entry: RowMapping) -> None:
+        if body_digest(entry["body"] or {}) != entry["payload_digest"]:
+            raise Broken(entry["seq"], f"the body of this {entry['kind']} entry was changed")
 
     def _sound(self, entry: RowMapping) -> bool:
         return bool(self._recomputed(entry, entry["previous_hash"]) == entry["hash"])
@@ -226,7 +282,7 @@ class _Walk:
                 previous.seq + 1,
                 f"the chain ends at {previous.seq}, an anchor says it went on to {max(beyond)}: cut off",
             )
-        before = sum(seq < self.verdict.first for seq in self.wanted)
+        before = sum(seq < self.begun.seq for seq in self.wanted)
         if before:
             self.verdict.notes.append(f"{before} anchors are of entries whose retention has ended")
 
@@ -245,6 +301,6 @@ class _Walk:
 
 def _page() -> Select[Any]:
     """Return the query of entries with their predictions; the payload columns keep their names."""
-    columns = [ml_predictions.c[name] for name in (*COLUMNS, "salt", "chain_seq", "erased_at")]
+    columns = [ml_predictions.c[name] for name in dict.fromkeys((*COLUMNS, *BLANK, "chain_seq", "erased_at"))]
     link = and_(audit_chain.c.kind == PREDICTION, ml_predictions.c.prediction_id == audit_chain.c.reference)
     return select(audit_chain, *columns).select_from(audit_chain.outerjoin(ml_predictions, link))

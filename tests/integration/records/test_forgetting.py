@@ -175,6 +175,9 @@ def test_an_export_has_everything_of_hers_and_nothing_else(
         "outcomes": 1,
         "experiment_assignments": 1,
         "experiment_observations": 1,
+        "reported_outcomes": 0,
+        "training_jobs": 0,
+        "experiments": 0,
         "feature_values": 1,
         "requests": 1,
     }
@@ -249,3 +252,61 @@ def test_a_tampered_checkpoint_shows(database: Database, config: Settings, tampe
     verdict = verify(database, key)
     assert not verdict.ok
     assert ("checkpoint" in verdict.problem) == (tamper != "vanished")
+
+
+def test_who_asked_about_somebody_forgotten_is_forgotten_too(tmp_path: Path, database_url: str) -> None:  # noqa: F811
+    config = Settings(home=tmp_path, database_url=database_url, audit_key="k" * 32, pepper="p" * 32)
+    user, caller = pseudonym("asha", "user", config), pseudonym("ravi", "caller", config)
+    database = logged(config, [entry(prediction_id="p1", user=user, caller=caller), entry()])
+    assert erase(database, "asha", "asked by letter", config).predictions == 1
+    assert verify(database, audit_key(config)).ok
+    assert erase(database, "ravi", "asked by letter too", config).predictions == 1
+    with database.read() as connection:
+        callers = connection.execute(select(ml_predictions.c.caller).order_by(ml_predictions.c.chain_seq)).scalars()
+        assert list(callers) == [None, "c" * 32]
+    assert verify(database, audit_key(config)).ok
+    assert erase(database, "ravi", "asked again", config).predictions == 0
+    database.close()
+
+
+def test_requests_that_arrive_after_the_erasure_of_who_made_them_name_nobody(
+    database: Database, config: Settings
+) -> None:
+    caller = pseudonym("sunita", "caller", config)
+    late = [request_entry(request_id="late", caller=caller), entry(prediction_id="late", caller=caller)]
+    left_behind(config, late)
+    erase(database, "sunita", "asked by letter", config)
+    drain(journal_folder(config), config)
+    with database.read() as connection:
+        query = select(model_serving_logs).where(model_serving_logs.c.request_id == "late")
+        row = connection.execute(query).mappings().one()
+        held = (
+            connection.execute(select(ml_predictions).where(ml_predictions.c.prediction_id == "late")).mappings().one()
+        )
+    assert (row["caller"], row["client_ip"], row["trace_id"]) == (None, None, None)
+    assert (held["caller"], held["output"], held["model_version"]) == (None, None, "3")
+    assert verify(database, audit_key(config)).ok
+
+
+def test_a_person_who_works_with_the_product_is_erased_where_they_worked(database: Database, config: Settings) -> None:
+    user, caller = pseudonym("sunita", "user", config), pseudonym("sunita", "caller", config)
+    now = datetime.now(UTC)
+    with database.write() as connection:
+        number = connection.execute(select(model_experiments.c.id)).scalar_one()
+        hers = {"created_by": caller, "config": {"overrides": {user: "treatment", "o": "control"}, "seed": "s"}}
+        connection.execute(model_experiments.update().values(**hers))
+        place = {"experiment_id": number, "user_pseudonym": caller, "variant": "control"}
+        connection.execute(insert(experiment_assignments).values(**place))
+        told = {"prediction_id": "o2", "revision": 1, "status": "joined", "source": "s", "observed_at": now}
+        connection.execute(insert(outcomes).values(reported_by=caller, actual_value=2.0, **told))
+    counts = export(database, "sunita", io.BytesIO(), config)
+    assert [counts[n] for n in ("experiment_assignments", "reported_outcomes", "experiments")] == [2, 1, 1]
+    assert erase(database, "sunita", "asked by letter", config).experiment_assignments == 2
+    counts = export(database, "sunita", io.BytesIO(), config)
+    assert set(counts.values()) == {0}, counts
+    with database.read() as connection:
+        kept = connection.execute(select(model_experiments.c.config)).scalar_one()
+        assert (
+            connection.execute(select(outcomes.c.actual_value).where(outcomes.c.prediction_id == "o2")).scalar() == 2.0
+        )
+    assert kept == {"overrides": {"o": "control"}, "seed": "s"}

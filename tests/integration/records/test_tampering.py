@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
+from components.errors import InvalidRequest
 from components.records import chain
 from components.records.chain import Head, Link
 from components.records.database import Database
 from components.records.erasure import erase
 from components.records.keys import audit_key
 from components.records.pseudonym import pseudonym
+from components.records.retention import RetentionPolicy, retain
 from components.records.tables import audit_chain
 from components.records.verification import verify
 from components.settings import Settings
@@ -155,6 +157,16 @@ TABLE = {
         5,
         "no erasure says so",
     ),
+    "erased prediction filled again": (
+        do("""UPDATE ml_predictions SET output_prediction = '{"price": 1}' WHERE prediction_id = 'p5'"""),
+        5,
+        "p5 was erased, and holds output again",
+    ),
+    "erased prediction's version changed": (
+        do("UPDATE ml_predictions SET model_version = '4' WHERE prediction_id = 'p5'"),
+        5,
+        "what remained of the erased prediction p5 was changed",
+    ),
 }
 
 
@@ -221,3 +233,32 @@ def test_a_range_is_verified_alone(log: Log) -> None:
     verdict = verify(database, audit_key(config), first=4, last=12)
     assert (verdict.ok, verdict.first, verdict.last) == (True, 4, 12), verdict
     assert verify(database, audit_key(config), first=2, last=12).bad_seq == 3
+
+
+@pytest.mark.parametrize(("first", "last"), [(24, None), (9, 4), (0, 4), (None, 0)])
+def test_a_range_without_entries_is_refused_and_no_tampering(log: Log, first: int | None, last: int | None) -> None:
+    database, config = log
+    with pytest.raises(InvalidRequest, match="are no entries"):
+        verify(database, audit_key(config), first=first, last=last)
+
+
+def test_what_is_no_moment_any_more_is_tampering_and_no_crash(tmp_path: Path) -> None:
+    config = Settings(home=tmp_path, audit_key=KEY, pepper="p" * 32)
+    database = logged(config, [entry(prediction_id=f"p{n}") for n in range(1, 6)])
+    with database.write() as connection:
+        connection.execute(text("UPDATE ml_predictions SET created_at = 'never' WHERE prediction_id = 'p3'"))
+    verdict = verify(database, audit_key(config))
+    assert (verdict.ok, verdict.bad_seq) == (False, 3), verdict
+    database.close()
+
+
+def test_an_anchor_where_the_chain_begins_is_compared_with_the_checkpoint(log: Log) -> None:
+    database, config = log
+    with database.read() as connection:
+        there = chain.head(connection)
+    retain(database, audit_key(config), RetentionPolicy(predictions_days=1), now=datetime.now(UTC) + timedelta(days=9))
+    verdict = verify(database, audit_key(config), [there])
+    assert verdict.ok, verdict
+    assert "entries up to 23 were deleted by retention" in verdict.notes[0]
+    verdict = verify(database, audit_key(config), [Head(23, "0" * 64)])
+    assert (verdict.bad_seq, "contradict" in verdict.problem) == (23, True)
