@@ -65,7 +65,7 @@ async def test_a_report_says_what_became_of_each_row(database: Database) -> None
     assert (first["status"], first["actual_value"], first["observed_at"]) == (
         "superseded",
         12.0,
-        "2026-11-21T10:00:00+00:00",
+        "2026-11-21T10:00:00.000Z",
     )
     assert (second["status"], second["revision"], second["source"]) == ("joined", 2, "api")
 
