@@ -8,7 +8,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_LINK_MODE ?= copy
 KEEP ?=
 
-.PHONY: help setup demo test lint typecheck format lock bench clean setup-test manifests chart-test images
+.PHONY: help setup demo test lint typecheck format lock bench bench-gateway clean setup-test manifests chart-test images
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ demo: setup ## the main job: one model from real prices to a canary (KEEP=1 leav
 
 bench: setup .venv-bench/.ready ## measure against MLServer and kserve (Debian: wrk, nghttp2-client; ten quiet minutes)
 	$(VENV)/bin/python benchmarks/serving.py --write docs/performance.md
+
+bench-gateway: setup ## measure the product API (Debian: wrk; six quiet minutes)
+	$(VENV)/bin/python benchmarks/gateway.py --write docs/reliability.md
 
 lint: setup ## ruff
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

@@ -42,6 +42,7 @@ def demo(keep: Annotated[bool, typer.Option("--keep", help="Leave the servers ru
         f"Rollout of version {result.promoted.version}: {result.promoted.outcome}: {result.promoted.reason}",
         f"Rollout of version {result.rolled_back.version}: rolled back: {result.rolled_back.reason}",
         f"Live traffic: {traffic.sent} requests, {traffic.failed} failed, p95 {traffic.p95_ms:.1f} ms",
+        f"Audit trail: {result.trail.sentence}",
         f"Drift before: {result.drift_before['sentence']}",
         f"Drift after: {result.drift_after['sentence']}",
         f"Report: {result.report}",

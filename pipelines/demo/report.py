@@ -60,7 +60,7 @@ def write_report(result: DemoResult) -> Path:
         },
         timings=result.timings,
         quality=second.metrics.get("validate"),
-        notes=NOTES,
+        notes=(*NOTES, f"Every answer of the live traffic is in the prediction log: {result.trail.sentence}"),
     )
     return build_report(data, result.home / "report.html")
 

@@ -23,6 +23,7 @@ from components.rollout.engine import RolloutResult
 from inference.local import LocalServing
 from inference.traffic import Traffic, TrafficSummary
 from pipelines.asking import call, drift_verdict, explain_inputs
+from pipelines.demo.audit import AuditTrail, check_trail
 from pipelines.demo.traffic import Rows, recent_rows, rows_after_regime_change
 from pipelines.drill import plant_bad_version
 from pipelines.local import run_training
@@ -64,6 +65,7 @@ class DemoResult:
     promoted: RolloutResult
     rolled_back: RolloutResult
     traffic: TrafficSummary
+    trail: AuditTrail
     forecast: dict[str, Any]
     explanations: list[dict[str, Any]]
     drift_before: dict[str, Any]
@@ -148,6 +150,11 @@ class Demo:
         self.console.print(f"{summary.sent} requests of live traffic, {summary.failed} failed.")
         if summary.failed:
             raise DemoFailed(f"{summary.failed} requests failed, first: {summary.failures[0].reason}.")
+        with self.phase("Verify the audit trail"):
+            trail = check_trail(self.home, MODEL, summary.sent)
+            self.console.print(trail.sentence)
+            for sentence in trail.served:
+                self.console.print(f"  {sentence}")
         with self.phase("Watch drift, before and after a simulated regime change"):
             self.stack.wait()
             after = rows_after_regime_change(_bars(second))
@@ -163,6 +170,7 @@ class Demo:
             promoted=promoted,
             rolled_back=rolled_back,
             traffic=summary,
+            trail=trail,
             forecast=forecast,
             explanations=explanations,
             drift_before=drift[0],
