@@ -16,10 +16,12 @@ from components.errors import ArthaflowError
 from components.records.log import ServingEntry
 from inference.gateway.bodies import Receive, Scope
 from inference.gateway.calls.deadline import asked_for, within
+from inference.gateway.defects import where
 from inference.gateway.envelope import error_body
 from inference.gateway.headers import REQUEST_ID, request_id
 from inference.gateway.identity.networks import share
 from inference.gateway.identity.routes import is_public
+from inference.gateway.passage import check_raw
 from inference.gateway.problems import BodyTooSlow, NoUpgrade, WrongMethod
 from inference.gateway.problems import answer as v2_answer
 from inference.telemetry.logs import bind
@@ -101,8 +103,8 @@ class Door:
                 await self._serve(visit, scope, receive)
             except ArthaflowError as error:
                 await visit.fail(error)
-            except Exception:  # the one HTTP boundary
-                LOG.exception("request %s failed", visit.identity.decode())
+            except Exception as error:  # noqa: BLE001 - the one HTTP boundary
+                LOG.error("request %s failed: %s", visit.identity.decode(), where(error))
                 await visit.fail(InternalError("The gateway failed to answer.", "Report it with the request id."))
             finally:
                 told.answered(visit.status)
@@ -115,12 +117,15 @@ class Door:
             await self._ask_app(visit, scope, receive)
             return
         with self.overload.enter(visit.path), within(asked_for(scope["headers"])):
-            if visit.raw and not self.shared.keeper.needs_body(scope):
-                await self._admit(visit, scope, None)
+            await self._admit(visit, scope)  # before any body is read: a stranger's takes nobody's room
+            signed = self.shared.keeper.needs_body(scope) and visit.state["caller"].tier == "internal"
+            if visit.raw and not signed:
                 await self.passage(scope, receive, visit.send)
                 return
             async with self.passage.bodies.read(scope, receive) as body:
-                await self._admit(visit, scope, body)
+                visit.state["input_bytes"] = len(body)
+                if signed:
+                    self.shared.keeper.check_body(scope, body)
                 if visit.raw:
                     await self.passage(scope, replay(body), visit.send)
                 else:
@@ -137,9 +142,11 @@ class Door:
         scope["route"] = route
         await route.app(scope, receive, visit.send)
 
-    async def _admit(self, visit: Visit, scope: Scope, body: bytes | None) -> None:
-        caller = visit.state["caller"] = await self.shared.keeper.admit(scope, body)
+    async def _admit(self, visit: Visit, scope: Scope) -> None:
+        caller = visit.state["caller"] = await self.shared.keeper.admit(scope)
         visit.allowance = (await self.shared.limiter.check(caller, visit.client)).headers()
+        if visit.raw:
+            check_raw(caller, visit.method, visit.path)
 
 
 def replay(body: bytes) -> Receive:
@@ -172,6 +179,7 @@ class Visit:
             "caller": None,
             "error": None,
             "trace_id": "",
+            "input_bytes": 0,
         }
         scope["state"] = self.state
         self.allowance: list[tuple[bytes, bytes]] = []
@@ -183,7 +191,7 @@ class Visit:
         if self.raw:
             return "/v2" if self.path.startswith("/v2") else "/v1/models"
         known = (self.method, self.path) in self.door.shared.products.by_route
-        return self.path if known else "/" + self.path.split("/", 2)[1][:16]
+        return self.path if known else "/" + self.path.removeprefix("/").partition("/")[0][:16]
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Pass a message on, with the headers that every answer carries."""
@@ -242,7 +250,7 @@ class Visit:
                 endpoint=template or (self.path[:200] if self.raw and self.state["model"] else "unmatched"),
                 method=self.method,
                 status=self.status,
-                input_bytes=int(dict(self.scope["headers"]).get(b"content-length", b"0") or 0),
+                input_bytes=self.state["input_bytes"],
                 output_bytes=self.size,
                 queue_ms=0.0,
                 inference_ms=self.state.get("inference_ms", 0.0),

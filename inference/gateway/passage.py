@@ -16,6 +16,7 @@ import orjson
 
 from components.errors import ArthaflowError
 from inference.gateway.bodies import Bodies, Receive, Scope
+from inference.gateway.caller import Caller, check
 from inference.gateway.calls.deadline import asked_for, within
 from inference.gateway.calls.model_calls import ModelCalls
 from inference.gateway.headers import REQUEST_ID, request_id, to_client, to_model
@@ -79,6 +80,20 @@ def match(method: str, path: str) -> Target:
             raise WrongMethod(method, path, allowed)
         return Target(found["model"], template.format(found["model"]))
     raise NoSuchRoute(f"There is nothing at {path!r:.200}.", f"The gateway offers {OFFERED}.")
+
+
+def check_raw(caller: Caller, method: str, path: str) -> None:
+    """Refuse a caller without the scope of a V2 endpoint; who may predict may read what a model takes, too.
+
+    Raises
+    ------
+    Forbidden
+        With the scope that is missing.
+    """
+    if method == "POST":
+        check(caller, "explain" if path.endswith(":explain") else "predict")
+    elif "predict" not in caller.scopes:
+        check(caller, "models:read")
 
 
 class Passage:
@@ -166,6 +181,7 @@ class Passage:
         upstream = self.upstreams[target.model]  # before the first await: the models file may change meanwhile
         headers = to_model(scope["headers"], identity, self.forward_token)
         async with self.bodies.read(scope, receive) as body:
+            scope.get("state", {})["input_bytes"] = len(body)
             with within(asked_for(scope["headers"])):
                 found = await self.calls.ask(upstream, scope["method"], target.path, headers, body)
             if self.log is not None and found.status == 200 and target.infers:

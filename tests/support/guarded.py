@@ -63,7 +63,9 @@ class _App:
             body, more = body + message.get("body", b""), message.get("more_body", False)
         headers: list[tuple[bytes, bytes]] = []
         try:
-            caller = await self.keeper.admit(scope, body)
+            caller = await self.keeper.admit(scope)
+            if self.keeper.needs_body(scope) and caller.tier == "internal":
+                self.keeper.check_body(scope, body)
             status = 200
             told = orjson.dumps(asdict(caller) | {"scopes": sorted(caller.scopes)})
         except ArthaflowError as error:

@@ -27,6 +27,7 @@ from inference.gateway.identity.refusals import Unauthorized
 from inference.gateway.identity.roles import caller_of_claims
 from inference.gateway.identity.routes import is_admin, is_public
 from inference.gateway.identity.seen import SeenTokens
+from inference.gateway.identity.signing import check_digest
 from inference.gateway.identity.tokens import TokenVerifier
 
 __all__ = ["DoorKeeper", "client_address", "is_public", "truncated"]
@@ -81,18 +82,30 @@ class DoorKeeper:
         return networks.client_of(scope, self.proxies)
 
     def needs_body(self, scope: Mapping[str, Any]) -> bool:
-        """Whether :meth:`admit` needs the request's body: it does for signed requests."""
+        """Whether a request is signed: :meth:`check_body` must then see its body before anything is done with it."""
         return bool(self._internal.keys) and any(name == SIGNATURE for name, _ in scope["headers"])
 
-    async def admit(self, scope: Mapping[str, Any], body: bytes | None = None) -> Caller:
-        """Return who sends a request.
+    def check_body(self, scope: Mapping[str, Any], body: bytes) -> None:
+        """Compare a signed request's body with the digest that was signed.
+
+        Raises
+        ------
+        Unauthorized
+            It is another one.
+        """
+        try:
+            check_digest(joined(scope["headers"]).get(b"content-digest", b""), body)
+        except Unauthorized:
+            self.failures.note(networks.share(self.client(scope)))
+            raise
+
+    async def admit(self, scope: Mapping[str, Any]) -> Caller:
+        """Return who sends a request. Its body is not needed: a signature covers a digest of it.
 
         Parameters
         ----------
         scope : mapping
             ASGI scope.
-        body : bytes, optional
-            Needed for signed requests only, see :meth:`needs_body`.
 
         Raises
         ------
@@ -112,9 +125,9 @@ class DoorKeeper:
             self._check_network(scope)
         if self.config.auth == "off":
             return Caller(self._pseudonym(f"address:{self.client(scope)}"), "app", ROLES["app"], "authenticated")
-        return await self._admit(scope, body)
+        return await self._admit(scope)
 
-    async def _admit(self, scope: Mapping[str, Any], body: bytes | None) -> Caller:
+    async def _admit(self, scope: Mapping[str, Any]) -> Caller:
         address = ""
         try:
             brought = credentials(scope)
@@ -124,16 +137,16 @@ class DoorKeeper:
                     return caller
             address = networks.share(self.client(scope))
             self.failures.check(address)
-            return await self._known(scope, brought, body)
+            return await self._known(scope, brought)
         except Unauthorized:
             self.failures.note(address or networks.share(self.client(scope)))
             raise
 
-    async def _known(self, scope: Mapping[str, Any], brought: Credentials, body: bytes | None) -> Caller:
+    async def _known(self, scope: Mapping[str, Any], brought: Credentials) -> Caller:
         if brought.signed and self._internal.keys:
             if brought.token is not None:
                 raise Unauthorized("The request has a token and a signature.", "Send one.", "invalid_request", "form")
-            return await self._signer(scope, body)
+            return await self._signer(scope)
         if brought.token is None:
             raise Unauthorized(
                 "This route needs a token.", "Send: Authorization: Bearer <token>.", error="", reason="absent"
@@ -143,7 +156,7 @@ class DoorKeeper:
         self.seen.put(brought.token, caller, verified.key, verified.until)
         return caller
 
-    async def _signer(self, scope: Mapping[str, Any], body: bytes | None) -> Caller:
+    async def _signer(self, scope: Mapping[str, Any]) -> Caller:
         path = scope.get("wire_path") or scope.get("raw_path") or quote(scope["path"]).encode()
         query = scope["query_string"].decode("latin-1")
         return await self._internal.verify(
@@ -151,13 +164,17 @@ class DoorKeeper:
             path.decode("latin-1"),
             f"?{query}" if query else "",
             joined(scope["headers"]),
-            body or b"",
         )
 
     def _check_network(self, scope: Mapping[str, Any]) -> None:
         if self.config.auth == "off":
             raise Forbidden("Admin routes are closed while ARTHAFLOW_GATEWAY_AUTH is off.", "Set it to local or oidc.")
         client = self.client(scope)
+        if not networks.direct(scope, self.proxies):
+            raise Forbidden(
+                "Admin routes are closed to requests that came through a proxy which is not known here.",
+                "Add the proxy's network to ARTHAFLOW_GATEWAY_TRUSTED_PROXIES.",
+            )
         if not networks.among(networks.parse(client), self.admins):
             raise Forbidden(
                 f"Admin routes are closed to {client or 'a client without an address'}.",

@@ -85,6 +85,17 @@ def client_of(scope: Mapping[str, Any], trusted: Sequence[Network]) -> str:
     return str(nearest)
 
 
+def direct(scope: Mapping[str, Any], trusted: Sequence[Network]) -> bool:
+    """Whether the peer is the client, or a proxy that is trusted to name it.
+
+    An unknown proxy's own address, often this machine's, must not stand for everybody behind it.
+    """
+    peer = scope.get("client")
+    if among(parse(peer[0]) if peer else None, trusted):
+        return True
+    return not any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"])
+
+
 def client_address(scope: Mapping[str, Any], config: GatewaySettings) -> str:
     """Return the address that a request comes from, with the settings' trusted proxies; see :func:`client_of`."""
     return client_of(scope, _cached(config.trusted_proxies, "trusted_proxies"))

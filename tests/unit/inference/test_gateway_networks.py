@@ -77,7 +77,7 @@ def admitted(home: Path, asked: dict[str, Any], **values: Any) -> Caller | Artha
     async def go() -> Caller:
         await keeper.start()
         try:
-            return await keeper.admit(asked, None)
+            return await keeper.admit(asked)
         finally:
             await keeper.close()
 
