@@ -38,7 +38,9 @@ def test_every_acknowledged_prediction_is_in_the_log(tmp_path: Path) -> None:
         # Stopped in order: what was still on disk has been carried over, and the chain holds over all of it.
         assert verify(api).returncode == 0, verify(api).stdout
         with sqlite3.connect(api.home / "records.db") as connection:
-            connection.execute("UPDATE ml_predictions SET output_prediction = '{}' WHERE prediction_id = ?", (given[len(given) // 2],))
+            connection.execute(
+                "UPDATE ml_predictions SET output_prediction = '{}' WHERE prediction_id = ?", (given[len(given) // 2],)
+            )
         told = verify(api)
         assert told.returncode == 1
         assert given[len(given) // 2] in told.stdout.replace("\n", "")

@@ -146,20 +146,22 @@ def test_every_row_of_the_documents_is_answered(api: ProductApi, endpoint: Any) 
         assert {"method": "POST", "path": ROUTE, "model": "tiny"} in body["error"]["details"]["available"]
 
 
-def test_a_dead_model_answers_stale_where_its_spec_allows(tmp_path: Path) -> None:
+def test_a_dead_model_answers_from_the_cache_and_refuses_what_is_new(tmp_path: Path) -> None:
     make_tiny_artifact(tmp_path / "artifact")
     known, unknown = {**ROW, "rsi_14": 50.0}, {**ROW, "rsi_14": 51.0}
-    with predictor(tmp_path / "artifact", "--model_name", "tiny", "--model_version", "1") as dying:
-        # A model's TTL is an hour; what is asked again here was forgotten by a change of version.
-        with product_api(tmp_path, {"tiny": {"url": dying.url}}) as api, api.client("app") as client:
-            assert client.post(ROUTE, json=known).status_code == 200
-            dying.stop()
-            again = client.post(ROUTE, json=known)
-            assert again.status_code == 200
-            assert again.json()["metadata"]["cached"] is True
-            refused = client.post(ROUTE, json=unknown)
-            assert refused.status_code == 503
-            assert int(refused.headers["retry-after"]) >= 1
+    with (
+        predictor(tmp_path / "artifact", "--model_name", "tiny", "--model_version", "1") as dying,
+        product_api(tmp_path, {"tiny": {"url": dying.url}}) as api,
+        api.client("app") as client,
+    ):
+        assert client.post(ROUTE, json=known).status_code == 200
+        dying.stop()
+        again = client.post(ROUTE, json=known)
+        assert again.status_code == 200
+        assert again.json()["metadata"]["cached"] is True
+        refused = client.post(ROUTE, json=unknown)
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
 
 
 def test_v2_still_passes_with_binary_tensors(app: httpx.Client) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from components.errors import InvalidRequest
 from components.models.markets.price_forecast.present import present
@@ -16,7 +16,7 @@ Horizon = Literal["1d", "5d", "1m", "5min"]
 NAMES: dict[str, str] = {"1d": "1_day", "5d": "5_day", "1m": "1_month", "5min": "next_bar"}
 """Horizons as requests write them, and as answers do."""
 
-EXAMPLE_FORECAST = {
+EXAMPLE_FORECAST: dict[str, JsonValue] = {
     "1_day": {"price": 3478.2, "confidence_interval": [3445.0, 3511.4], "confidence": 0.72, "direction": "up"}
 }
 
