@@ -72,12 +72,15 @@ class Unanswered(ArthaflowError):
         Whether an earlier answer to the same question may stand in, marked stale.
     for_all : bool
         Whether every other request to the model would fare the same now.
+    own : bool
+        Whether the request's own deadline ended it, which says nothing about any other.
     """
 
     status = 503
     retry_after_s: float | None = 1.0
     stale_ok = True
     for_all = False
+    own = False
 
 
 class ModelBusy(Unanswered):

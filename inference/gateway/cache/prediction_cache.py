@@ -210,10 +210,11 @@ class PredictionCache:
         if self._shared is None:
             return await self._compute(question, Turn())
         fresher = max(time.time(), held.fresh_until if held else 0.0)
-        wait_s = 0.0 if held else time_left(REPLICA_WAIT_S)
+        wait_s, asked = 0.0 if held else time_left(REPLICA_WAIT_S), time.time()
         async with self._shared.enter(question.model, question.version, question.key, fresher, wait_s) as turn:
             if turn.entry is not None:
-                self._shelf(question.model).put(question.key, turn.entry)
+                if not self._erasures.since(asked, question.model, turn.entry.tag):
+                    self._shelf(question.model).put(question.key, turn.entry)
                 return turn.entry, False
             return await self._compute(question, turn)
 

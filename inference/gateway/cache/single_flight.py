@@ -1,7 +1,8 @@
 """Single flight: of all that ask the same at the same time, one computes and the others wait for it.
 
-A leader that fails for a reason of its own (its client went, its deadline passed) does not fail those behind it: one of
-them tries, once. A second failure is everybody's answer, so that a dead model is asked twice and not two hundred times.
+A leader that fails for a reason of its own (its client went, its deadline passed) fails nobody behind it: one of them
+leads. Where the model fails one of them tries, once, and a second failure is everybody's answer, so that a dead model
+is asked twice and not two hundred times.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class SingleFlight(Generic[T]):
                 return await self._lead(key, compute), True
             async with asyncio.timeout_at(ends):
                 landed = await asyncio.shield(flight)
-            if landed.cancelled:
+            if landed.cancelled or _own(landed.error):
                 continue
             if landed.error is None:
                 return landed.value, False  # type: ignore[return-value]  # set wherever there is no error
@@ -90,6 +91,10 @@ class SingleFlight(Generic[T]):
             del self._flights[key]
             failed = error if isinstance(error, Exception) else None
             flight.set_result(_Landed(value, failed, cancelled=error is not failed))
+
+
+def _own(error: Exception | None) -> bool:
+    return isinstance(error, Unanswered) and error.own
 
 
 def _worth_trying(error: Exception) -> bool:

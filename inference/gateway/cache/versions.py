@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -96,7 +97,8 @@ class VersionWatch:
 
     def _ask_now(self, model: str) -> None:
         if model not in self._asking:
-            task = self._asking[model] = asyncio.create_task(self._ask(model))
+            nobodys = Context()  # neither the deadline nor the trace of the request that found out
+            task = self._asking[model] = asyncio.create_task(self._ask(model), context=nobodys)
             task.add_done_callback(lambda _: self._asking.pop(model, None))
 
     async def _ask(self, model: str) -> None:

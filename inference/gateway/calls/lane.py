@@ -124,5 +124,7 @@ class Lane:
     def _error(self, failure: BackendFailed, deadline: Deadline) -> ModelSlow | ModelDown:
         if isinstance(failure, BackendSlow):
             allowed = f"{deadline.allowed_s:.3g}" if deadline.asked else f"{deadline.allowed_s:g}"
-            return ModelSlow(f"{self.name} did not answer within {allowed} s.", "Send fewer rows, or ask again later.")
+            slow = ModelSlow(f"{self.name} did not answer within {allowed} s.", "Send fewer rows, or ask again later.")
+            slow.own = deadline.asked
+            return slow
         return ModelDown(f"{self.name} cannot be reached: its server {failure}.", "Send the request again in a second.")

@@ -16,13 +16,14 @@ from inference.gateway.cache.entry import CacheEntry
 from inference.gateway.cache.prediction_cache import Fetched, Fresh, PredictionCache
 from inference.gateway.cache.versions import VersionWatch
 from inference.gateway.calls.breaker import State
-from inference.gateway.calls.deadline import within
+from inference.gateway.calls.deadline import time_left, within
 from inference.gateway.calls.model_calls import ModelCalls
 from inference.gateway.config import GatewaySettings
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.problems import ModelDown, ModelSlow, Unanswered
 from inference.gateway.table import Entry
-from tests.support.upstream_server import model_calls, upstream
+from inference.router.backend import Headers, Response
+from tests.support.upstream_server import Models, model_calls, upstream
 
 KEY = canonical_key({"symbol": "SP500"})
 
@@ -131,6 +132,52 @@ def test_a_leaders_own_short_deadline_does_not_fail_those_behind_it() -> None:
             server.released.set()
             assert {f.value for f in await asyncio.gather(*behind)} == {(await behind[0]).value}
             assert server.asked == 2
+
+    run(scenario())
+
+
+def test_one_short_deadline_after_another_fails_nobody_who_has_more_time() -> None:
+    async def scenario() -> None:
+        made = cache()
+        async with upstream("hold") as server, model_calls(m=Entry(url=server.url)) as calls:
+
+            async def impatient(seconds: float) -> Fetched:
+                with within(seconds):
+                    return await made.fetch("m", "1", KEY, 3600, 0, asks(calls))
+
+            hasty = [asyncio.create_task(impatient(seconds)) for seconds in (0.05, 0.2, 0.35)]
+            await server.wait_for(1)
+            behind = [asyncio.create_task(made.fetch("m", "1", KEY, 3600, 0, asks(calls))) for _ in range(20)]
+            for task in hasty:
+                with pytest.raises(ModelSlow):
+                    await task
+            await server.wait_for(1)
+            server.released.set()
+            assert {f.version for f in await asyncio.gather(*behind)} == {"1"}
+            assert server.asked <= 4
+
+    run(scenario())
+
+
+def test_a_question_about_versions_has_no_deadline_of_a_request() -> None:
+    class Noting(ModelCalls):
+        left: float | None = None
+
+        async def get(self, model: str, path: str, headers: Headers | None = None) -> Response:
+            self.left = time_left(1000.0)
+            return Response(200, [], b'{"versions": ["2"]}')
+
+    async def scenario() -> None:
+        table = Models(m=Entry(url="http://127.0.0.1:9"))
+        calls = Noting(table, GatewayMetrics())
+        watch = VersionWatch(calls, cache())
+        with within(0.01):
+            watch.note("m", "2")
+            while calls.left is None:
+                await asyncio.sleep(0)
+        assert calls.left == 1000.0
+        await watch.close()
+        calls.close()
 
     run(scenario())
 
