@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import orjson
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from components.errors import ArthaflowError, InvalidRequest
 
@@ -38,6 +38,11 @@ class Metadata(BaseModel):
     age_s: float | None = None
     experiment: str | None = None
     variant: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _told(self, inner: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        """Leave out what does not apply; without an annotation the schema stays that of the fields."""
+        return {name: value for name, value in inner(self).items() if value is not None}
 
 
 class Envelope(BaseModel, Generic[T]):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from inference.gateway.product.documents import ENDPOINTS
@@ -105,6 +106,14 @@ def test_problem_details_for_those_who_ask(app: httpx.Client) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == 400
     assert answer.json()["instance"] == ROUTE
+
+
+def test_a_body_is_json_whatever_the_client_calls_it(app: httpx.Client) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for path, body in ((ROUTE, ROW), ("/api/ml/batch/predict", {"requests": [{"type": "tiny", **ROW}]})):
+        answer = app.post(path, content=orjson.dumps(body), headers=form)
+        assert answer.status_code == 200, answer.text
+        assert None not in answer.json()["metadata"].values()
 
 
 def test_batch_answers_each_question_for_itself(app: httpx.Client) -> None:
