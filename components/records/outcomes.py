@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from components.records.database import Database
 from components.records.tables import ml_predictions, outcomes
@@ -95,8 +95,12 @@ def report(database: Database, rows: Iterable[Outcome], reported_by: str = "") -
 
 
 def join_orphans(database: Database, limit: int = 10_000) -> int:
-    """Join outcomes whose predictions arrived after them; return how many."""
+    """Join outcomes whose predictions arrived after them; return how many. Those of erased predictions go."""
     with database.write() as connection:
+        erased = select(ml_predictions.c.id).where(
+            ml_predictions.c.prediction_id == outcomes.c.prediction_id, ml_predictions.c.erased_at.is_not(None)
+        )
+        connection.execute(delete(outcomes).where(outcomes.c.status == "orphan", erased.exists()))
         query = select(outcomes).join(ml_predictions, ml_predictions.c.prediction_id == outcomes.c.prediction_id)
         rows = connection.execute(query.where(outcomes.c.status == "orphan").limit(limit)).mappings().all()
         found = _predictions(connection, [row["prediction_id"] for row in rows])
@@ -127,6 +131,8 @@ class _Desk:
         if problem:
             return Reported(row.prediction_id, "rejected", problem)
         before, prediction = self._current.get(row.prediction_id), self._found.get(row.prediction_id)
+        if prediction is not None and prediction["erased_at"] is not None:
+            return Reported(row.prediction_id, "rejected", "The person whom this prediction is about was erased.")
         made = self._row(row, before, known=prediction is not None)
         waited = before is not None and before["status"] == "orphan" and prediction is not None
         if before is not None and _same(before, made) and not waited:
@@ -213,7 +219,7 @@ def _correct(prediction: Any, outcome: Any) -> bool | None:
 
 def _predictions(connection: Connection, names: Sequence[str]) -> dict[str, Any]:
     p = ml_predictions.c
-    columns = (p.prediction_id, p.prediction_value, p.prediction_class, p.reference_value)
+    columns = (p.prediction_id, p.prediction_value, p.prediction_class, p.reference_value, p.erased_at)
     rows = connection.execute(select(*columns).where(p.prediction_id.in_(names))).mappings()
     return {row["prediction_id"]: row for row in rows}
 

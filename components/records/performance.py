@@ -22,6 +22,8 @@ from components.records.upsert import upsert
 Period = Literal["daily", "weekly", "monthly"]
 PERIODS: tuple[Period, ...] = ("daily", "weekly", "monthly")
 ONE_DAY = frozenset({"1d", "1_day"})
+LATE_DAYS = 1
+"""How long predictions may have waited in a journal, and are still counted on the day they were made."""
 _p = ml_predictions.c
 
 
@@ -86,6 +88,7 @@ def refresh_performance(database: Database, since: datetime) -> int:
     told = told.where(outcomes.c.updated_at >= since)
     with database.read() as connection:
         days = {date.fromisoformat(str(found)) for found in connection.execute(made.union(told)).scalars()}
+    days |= {(since - timedelta(days=back)).date() for back in range(LATE_DAYS + 1)}
     todo = {(period, window(period, found)[0]) for found in days for period in PERIODS}
     return sum(compute_performance(database, first, (period,)) for period, first in sorted(todo))
 

@@ -17,8 +17,8 @@ from components.records.checkpoints import write_checkpoint
 from components.records.database import Database
 from components.records.tables import audit_chain, ml_predictions, ml_training_jobs, model_serving_logs, outcomes
 
-STEP = 50_000
-"""Entries of the chain that one transaction deletes."""
+STEP = 10_000
+"""Rows, or entries of the chain, that one transaction deletes."""
 _UNFINISHED = ("queued", "running")
 
 
@@ -93,13 +93,14 @@ def retain(
     policy, now = policy or RetentionPolicy(), now or datetime.now(UTC)
     report = Retained(dry_run)
     _chain(database, key, now - timedelta(days=policy.predictions_days), report)
-    with _connection(database, dry_run) as connection:
-        asked = model_serving_logs.c.timestamp < now - timedelta(days=policy.access_days)
-        report.requests = _gone(connection, model_serving_logs, [asked], dry_run)
-        job = ml_training_jobs.c
-        old = func.coalesce(job.completed_at, job.created_at) < now - timedelta(days=policy.training_days)
-        ended = job.status.not_in(_UNFINISHED)
-        report.training_jobs = _gone(connection, ml_training_jobs, [old, ended], dry_run)
+    # Outcomes whose predictions never came: nothing else takes them away.
+    waited = outcomes.c.created_at < now - timedelta(days=policy.predictions_days)
+    report.outcomes += _swept(database, outcomes, [outcomes.c.status == "orphan", waited], dry_run)
+    asked = model_serving_logs.c.timestamp < now - timedelta(days=policy.access_days)
+    report.requests = _swept(database, model_serving_logs, [asked], dry_run)
+    job = ml_training_jobs.c
+    old = func.coalesce(job.completed_at, job.created_at) < now - timedelta(days=policy.training_days)
+    report.training_jobs = _swept(database, ml_training_jobs, [old, job.status.not_in(_UNFINISHED)], dry_run)
     if journals is not None:
         report.quarantine_files = _files(
             journals / "quarantine", now - timedelta(days=policy.predictions_days), dry_run
@@ -153,6 +154,20 @@ def _gone(connection: Connection, table: Any, where: list[Any], dry_run: bool) -
     if dry_run:
         return int(connection.execute(select(func.count()).select_from(table).where(*where)).scalar_one())
     return int(connection.execute(delete(table).where(*where)).rowcount)
+
+
+def _swept(database: Database, table: Any, where: list[Any], dry_run: bool) -> int:
+    """Delete rows in steps, so that nobody else waits long; return how many."""
+    if dry_run:
+        with database.read() as connection:
+            return _gone(connection, table, where, dry_run)
+    swept = 0
+    while True:
+        with database.write() as connection:
+            gone = _gone(connection, table, [table.c.id.in_(select(table.c.id).where(*where).limit(STEP))], dry_run)
+        swept += gone
+        if gone < STEP:
+            return swept
 
 
 def _files(folder: Path, before: datetime, dry_run: bool) -> int:

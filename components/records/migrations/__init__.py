@@ -1,4 +1,4 @@
 """The schema's history, by alembic: part of the package, so that an installed wheel migrates its own database."""
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in ``versions``; a process that finds it in the database needs no alembic to start."""

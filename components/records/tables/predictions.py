@@ -68,6 +68,7 @@ ml_predictions = Table(
     Index("idx_predictions_entity", "entity_type", "entity_id", "created_at"),
     Index("idx_predictions_time", "created_at"),
     Index("idx_predictions_user", "user_pseudonym"),
+    Index("idx_predictions_caller", "caller"),
     Index("idx_predictions_experiment", "experiment", "created_at"),
 )
 
@@ -89,4 +90,5 @@ outcomes = Table(
     UniqueConstraint("prediction_id", "revision"),
     Index("idx_outcomes_status", "status", "created_at"),
     Index("idx_outcomes_changed", "updated_at"),
+    Index("idx_outcomes_reporter", "reported_by"),
 )

@@ -40,4 +40,6 @@ model_serving_logs = Table(
     Index("idx_serving_logs_model_time", "model_id", "timestamp"),
     Index("idx_serving_logs_performance", "inference_time_ms", "timestamp"),
     Index("idx_serving_logs_time", "timestamp"),
+    Index("idx_serving_logs_caller", "caller"),
+    Index("idx_serving_logs_user", "user_id"),
 )

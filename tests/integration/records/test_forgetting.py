@@ -21,6 +21,7 @@ from components.records.drainer import drain
 from components.records.erasure import erase
 from components.records.export import export
 from components.records.keys import audit_key
+from components.records.outcomes import Outcome, join_orphans, report
 from components.records.pseudonym import pseudonym
 from components.records.retention import RetentionPolicy, retain
 from components.records.tables import (
@@ -310,3 +311,24 @@ def test_a_person_who_works_with_the_product_is_erased_where_they_worked(databas
             connection.execute(select(outcomes.c.actual_value).where(outcomes.c.prediction_id == "o2")).scalar() == 2.0
         )
     assert kept == {"overrides": {"o": "control"}, "seed": "s"}
+
+
+def test_outcomes_of_an_erased_prediction_are_refused_and_waiting_ones_go(database: Database, config: Settings) -> None:
+    user = pseudonym("sunita", "user", config)
+    assert [told.status for told in report(database, [Outcome("late", 3.0)])] == ["orphan"]
+    left_behind(config, [entry(prediction_id="late", user=user)])
+    erase(database, "sunita", "asked by letter", config)
+    drain(journal_folder(config), config)
+    assert join_orphans(database) == 0
+    assert [told.status for told in report(database, [Outcome("s1", 3.0), Outcome("late", 3.0)])] == ["rejected"] * 2
+    assert verify(database, audit_key(config)).ok
+    assert count(database, outcomes) == 1
+
+
+def test_outcomes_whose_predictions_never_came_go_with_the_predictions(database: Database, config: Settings) -> None:
+    report(database, [Outcome("never", 3.0)])
+    before = count(database, outcomes)
+    assert retain(database, audit_key(config), now=datetime.now(UTC) + timedelta(days=1000)).outcomes == 0
+    assert count(database, outcomes) == before
+    assert retain(database, audit_key(config), now=NOW + timedelta(days=1000)).outcomes == before
+    assert count(database, outcomes) == 0

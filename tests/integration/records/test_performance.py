@@ -82,3 +82,12 @@ def test_upkeep_is_done_when_it_is_due_and_misses_nothing(database: Database) ->
     report(database, [Outcome(name, 8.0)])
     assert eager.run_if_due() == 3
     assert metrics(database)["daily", made.date()]["mean_absolute_error"] == 3.0
+
+
+def test_predictions_that_waited_for_the_database_are_counted_on_their_day(database: Database) -> None:  # noqa: F811
+    predict(database, at=NOON)
+    assert refresh_performance(database, NOON - timedelta(minutes=5)) == 3
+    predict(database, at=NOON - timedelta(hours=2))  # out of a journal, long after it was made
+    refresh_performance(database, NOON + timedelta(minutes=5))
+    with database.read() as connection:
+        assert set(connection.execute(select(model_performance_metrics.c.total_predictions)).scalars()) == {2}
