@@ -110,9 +110,10 @@ class ProductSpec:
         Response to its confidence, a share.
     reference : callable or None
         Response to what ``value`` starts from, so that its direction can be judged; None where there is no direction.
-    cache_ttl_s : float
-        How long an answer is reused; 0 for never.
-    stale_for_s : float
+    cache_ttl_s : float or callable
+        How long an answer is reused, seconds; 0 for never. A callable is given the request: an answer about the next
+        minutes ages faster than one about next month.
+    stale_for_s : float or callable
         How long after that an answer may still stand in, marked stale, while the model cannot answer; 0 for never.
     durable : bool
         Whether a prediction must be in the database, not only in the on-disk queue, before it is answered.
@@ -128,9 +129,17 @@ class ProductSpec:
     value: Callable[[Any], float | None] | None = None
     confidence: Callable[[Any], float | None] | None = None
     reference: Callable[[Any], float | None] | None = None
-    cache_ttl_s: float = 3600.0
-    stale_for_s: float = 0.0
+    cache_ttl_s: float | Callable[[Any], float] = 3600.0
+    stale_for_s: float | Callable[[Any], float] = 0.0
     durable: bool = False
+
+    def lives(self, request: Any) -> float:
+        """Return how long the answer to a request is reused, seconds."""
+        return self.cache_ttl_s(request) if callable(self.cache_ttl_s) else self.cache_ttl_s
+
+    def stands_in(self, request: Any) -> float:
+        """Return how long after that it may stand in for a model that cannot answer, seconds."""
+        return self.stale_for_s(request) if callable(self.stale_for_s) else self.stale_for_s
 
 
 def text_tensor(values: list[str]) -> npt.NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -145,11 +144,3 @@ def _claim(taken: dict[Any, Offer], key: Any, offer: Offer) -> None:
             f"{offer.name} and {taken[key].name} both claim {key}.", "Change one of their product.py files."
         )
     taken[key] = offer
-
-
-def columns_of(metadata: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the column names of each output tensor, from a model's V2 metadata."""
-    return {
-        tensor["name"]: tuple(c["name"] for c in (tensor.get("parameters") or {}).get("columns", ()))
-        for tensor in metadata.get("outputs", ())
-    }

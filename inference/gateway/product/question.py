@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -115,6 +117,10 @@ class Kept:
         """Return the bytes that the cache keeps."""
         head = [self.value, self.reference, self.confidence, self.asked_at, self.feature_timestamps, self.track]
         return orjson.dumps(head) + b"\n" + data
+
+
+FORM = hashlib.sha256(f"{version('arthaflow')} {[f.name for f in fields(Kept)]}".encode()).digest()[:8]
+"""Part of the cache's key: what another release keeps in a shared cache, in another shape, is not ours to read."""
 
 
 @dataclass(frozen=True, slots=True)

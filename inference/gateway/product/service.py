@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from components.errors import ArthaflowError, FeatureUnavailable, InvalidRequest, MissingValue
+from components.errors import InvalidRequest
 from components.models.product import Served
 from components.records.log import PredictionLog
 from inference.gateway.cache.canonical import canonical_key
 from inference.gateway.cache.prediction_cache import Fetched, Fresh, PredictionCache
 from inference.gateway.calls.model_calls import unanswered
 from inference.gateway.envelope import now
-from inference.gateway.product.products import Offer, columns_of
-from inference.gateway.product.question import Answer, Asked, Kept, Question, log_entry, metadata
+from inference.gateway.product.columns import Columns
+from inference.gateway.product.products import Offer
+from inference.gateway.product.question import FORM, Answer, Asked, Kept, Question, log_entry, metadata
+from inference.gateway.product.refusal import PredictionFailed, refusal
 from inference.router.backend import Response
 from inference.telemetry.tracing import span
 from inference.v2.client import decode_response, encode_request
@@ -30,13 +32,6 @@ if TYPE_CHECKING:
     from inference.gateway.table import ModelTable
 
 TRACK = b"x-model-track"
-
-
-class PredictionFailed(ArthaflowError):
-    """A model's server answered with an error of its own."""
-
-    status = 502
-    code = "ML_PREDICTION_FAILED"
 
 
 class Assigns(Protocol):
@@ -73,7 +68,7 @@ class PredictionService:
     ) -> None:
         self.table, self.calls, self.cache = table, calls, cache
         self.versions, self.log, self.assigner, self.watchman = versions, log, assigner, watchman
-        self._columns: dict[tuple[str, str], Mapping[str, tuple[str, ...]]] = {}
+        self.columns = Columns(calls)
 
     async def answer(self, offer: Offer, payload: Any, asked: Asked) -> Answer:
         """Answer one question and log it.
@@ -106,9 +101,9 @@ class PredictionService:
             return await self.cache.fetch(
                 name,
                 version,
-                canonical_key(question.plain),
-                product.cache_ttl_s,
-                product.stale_for_s,
+                canonical_key(question.plain) + FORM,
+                product.lives(question.request),
+                product.stands_in(question.request),
                 compute,
                 tag=question.user,
             )
@@ -133,12 +128,17 @@ class PredictionService:
         """Return what a model's server answered in the shape of the document."""
         name, product = question.offer.name, question.offer.product
         told = {header.decode("latin-1"): value.decode("latin-1") for header, value in response.headers}
-        outputs, parameters = decode_response(response.body, told)
+        try:
+            outputs, parameters = decode_response(response.body, told)
+        except (ValueError, KeyError, TypeError, InvalidRequest) as error:
+            raise PredictionFailed(
+                f"Model {name!r} answered, but not in V2 ({type(error).__name__}).", "Report it with the request id."
+            ) from error
         version = str(parameters.get("model_version") or told.get("x-model-version", ""))
         track = told.get("x-model-track", "")
         self.versions.note(name, version, track)
         generated = str(parameters.get("generated_at") or now())
-        columns = await self._columns_of(name, version, question.asked)
+        columns = await self.columns.of(name, version, response, list(question.asked.headers))
         served = Served(outputs, parameters, columns, version, generated, question.offer.spec.disclaimers)
         found = product.to_response(question.request, served)
         kept = Kept(
@@ -151,33 +151,6 @@ class PredictionService:
         )
         return Fresh(kept.join(orjson.dumps(found.model_dump(mode="json", exclude_none=True))), version)
 
-    async def _columns_of(self, model: str, version: str, asked: Asked) -> Mapping[str, tuple[str, ...]]:
-        known = self._columns.get((model, version))
-        if known is not None:
-            return known
-        response = await self.calls.get(model, f"/v2/models/{model}", list(asked.headers))
-        if response.status != 200:
-            raise unanswered(model, response) or refusal(response.status, response.body)
-        self._columns = {k: v for k, v in self._columns.items() if k[0] != model or len(self._columns) < 64}
-        return self._columns.setdefault((model, version), columns_of(orjson.loads(response.body)))
-
 
 def _read(read: Callable[[Any], float | None] | None, found: Any) -> float | None:
     return read(found) if read else None
-
-
-def refusal(status: int, body: bytes) -> ArthaflowError:
-    """Return what a model's server refused, as an error of the product: a wrong request stays the client's."""
-    try:
-        told = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        told = {}
-    told = told if isinstance(told, dict) else {}
-    problem = str(told.get("error") or f"The model answered with status {status}.")
-    remedy = str(told.get("remedy", ""))
-    if status in (400, 422):
-        missing = "missing" in told or "is required" in problem
-        return (MissingValue if missing else InvalidRequest)(problem, remedy, str(told.get("path", "")))
-    if status == 404:
-        return FeatureUnavailable(problem, remedy)
-    return PredictionFailed(problem, remedy or "Report it with the request id.")

@@ -16,6 +16,9 @@ Horizon = Literal["1d", "5d", "1m", "5min"]
 NAMES: dict[str, str] = {"1d": "1_day", "5d": "5_day", "1m": "1_month", "5min": "next_bar"}
 """Horizons as requests write them, and as answers do."""
 
+DAILY_S, BAR_S = 3600.0, 60.0
+"""Lives of answers: document 0's, and a fifth of a bar of five minutes."""
+
 EXAMPLE_FORECAST: dict[str, JsonValue] = {
     "1_day": {"price": 3478.2, "confidence_interval": [3445.0, 3511.4], "confidence": 0.72, "direction": "up"}
 }
@@ -126,6 +129,23 @@ def to_response(request: PriceRequest, served: Served) -> PriceResponse:
     )
 
 
+def lives(request: PriceRequest) -> float:
+    """Return how long a forecast is reused, seconds: document 0's hour, unless the next bar may be among it.
+
+    Features are those of daily closes: within an hour at most one close arrives, and ``features_as_of`` tells which one
+    an answer knows. A forecast of the next five minutes is worth nothing after them. What was asked as of a past time
+    does not age at all; an hour bounds how long a correction of the past goes unseen.
+    """
+    if request.as_of is not None:
+        return DAILY_S
+    return BAR_S if not request.horizons or "5min" in request.horizons else DAILY_S
+
+
+def stands_in(request: PriceRequest) -> float:
+    """Return how long an old forecast may stand in, seconds: six lives, 6 hours at most."""
+    return 6 * lives(request)
+
+
 def _first(response: PriceResponse) -> Forecast:
     return next(iter(response.predictions.values()))
 
@@ -141,5 +161,6 @@ PRODUCT = ProductSpec(
     value=lambda response: _first(response).price,
     confidence=lambda response: _first(response).confidence,
     reference=lambda response: response.current_price,
-    stale_for_s=6 * 3600.0,
+    cache_ttl_s=lives,
+    stale_for_s=stands_in,
 )
