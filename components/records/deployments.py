@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, get_args
@@ -39,7 +39,7 @@ class ServedVersion:
     gate : str
         Why training's gate let it pass; empty before the registry was mirrored.
     predictions : int
-        How many answers the prediction log has from it on that day (UTC), failed ones left out.
+        How many answers the prediction log has from that deployment on that day (UTC), failed ones left out.
     first_at, last_at : datetime, optional
         The first and the last of them.
     """
@@ -138,9 +138,7 @@ def served_on(database: Database, model: str, at: date | datetime) -> list[Serve
             .order_by(model_deployments.c.deployed_at, model_deployments.c.created_at)
         )
         found = [s for s in deployed([dict(r._mapping) for r in rows]) if s.until is None or s.until >= begin]
-        counts, gates = _answered(connection, model, day), _gates(connection, model)
-    told = [replace(s, **counts.pop(s.version, {})) for s in found]
-    told += [ServedVersion(model, version, **figures) for version, figures in sorted(counts.items())]
+        told, gates = _counted(connection, model, day, found), _gates(connection, model)
     return [replace(s, gate=gates.get(s.version, "")) for s in told]
 
 
@@ -201,14 +199,40 @@ def _window(at: date | datetime) -> tuple[datetime, datetime]:
     return at.astimezone(UTC), at.astimezone(UTC) + timedelta(microseconds=1)
 
 
-def _answered(connection: Connection, model: str, day: datetime) -> dict[str, dict[str, Any]]:
+def _counted(
+    connection: Connection, model: str, day: datetime, deployments: Sequence[ServedVersion]
+) -> list[ServedVersion]:
+    """Return deployments with what the log has of each on that day, and versions that only the log knows.
+
+    An answer that came as its deployment changed counts for the version's last one: clocks differ by that much.
+    """
+    whole, end = _answered(connection, model, day, day + timedelta(days=1)), day + timedelta(days=1)
+    last = {s.version: place for place, s in enumerate(deployments)}
+    told = []
+    for place, each in enumerate(deployments):
+        if place == last[each.version]:
+            figures = whole.pop(each.version, {})
+            told.append(replace(each, **figures) if figures.get("predictions") else each)
+            continue
+        since, until = max(each.since or day, day), min(each.until or end, end)
+        figures = _answered(connection, model, since, until, each.version).get(each.version, {})
+        told.append(replace(each, **figures))
+        if figures:
+            whole[each.version]["predictions"] -= figures["predictions"]
+    return told + [ServedVersion(model, version, **figures) for version, figures in sorted(whole.items())]
+
+
+def _answered(
+    connection: Connection, model: str, begin: datetime, end: datetime, version: str = ""
+) -> dict[str, dict[str, Any]]:
     p = ml_predictions.c
-    rows = connection.execute(
+    query = (
         select(p.model_version, func.count(), func.min(p.created_at), func.max(p.created_at))
-        .where(p.model_name == model, p.created_at >= day, p.created_at < day + timedelta(days=1))
+        .where(p.model_name == model, p.created_at >= begin, p.created_at < end)
         .where(func.coalesce(p.error, "") == "")
         .group_by(p.model_version)
     )
+    rows = connection.execute(query.where(p.model_version == version) if version else query)
     return {version or "": {"predictions": n, "first_at": first, "last_at": last} for version, n, first, last in rows}
 
 

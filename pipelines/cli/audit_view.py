@@ -30,13 +30,19 @@ def show_served(model: str, found: Sequence[ServedVersion]) -> None:
         out.print(f"Nothing says that {model} served then.")
         return
     table = Table(title=model, title_justify="left")
-    for heading in ("version", "where", "since", "until", "predictions", "because", "gate"):
+    for heading in ("version", "where", "since", "until", "predictions"):
         table.add_column(heading, overflow="fold")
     for each in found:
         where = f"{each.environment} {each.track}".strip() or "in the log only"
-        spell = [moment.isoformat(timespec="seconds") if moment else "-" for moment in (each.since, each.until)]
-        table.add_row(each.version, where, *spell, str(each.predictions), each.reason, each.gate)
+        spell = [f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "-" for moment in (each.since, each.until)]
+        table.add_row(each.version, where, *spell, f"{each.predictions:,}")
     out.print(table)
+    gates = {each.version: each.gate for each in found if each.gate}
+    for each in found:
+        if each.reason:
+            out.print(f"[bold]{each.version}[/bold] {each.track or 'served'}, because: {each.reason}", highlight=False)
+    for version, gate in gates.items():
+        out.print(f"[bold]{version}[/bold] passed the gate: {gate}", highlight=False)
 
 
 def show_story(found: dict[str, Any]) -> None:
