@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+from http import HTTPStatus
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -74,6 +75,7 @@ def build_app(shared: Services, passage: Passage) -> FastAPI:
         responses={code: _refusal(text) for code, text in REFUSALS.items()},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         redirect_slashes=False,
+        strict_content_type=False,  # a body is JSON here, whatever it is called
     )
     app.state.services, app.state.passage = shared, passage
     add_prediction_routes(app.router, shared.products, shared.predictions)
@@ -131,9 +133,9 @@ def _invalid(error: RequestValidationError) -> InvalidRequest:
         {"field": ".".join(map(str, e["loc"])), "problem": str(e["msg"]), "type": str(e["type"])}
         for e in error.errors()
     ]
-    first, found_in = found[0], error.errors()[0]
+    first, origin = found[0], error.errors()[0]
     if first["type"] == "json_invalid":
-        why = str((found_in.get("ctx") or {}).get("error", ""))
+        why = str((origin.get("ctx") or {}).get("error", ""))
         return InvalidRequest(f"the body is not JSON ({why})", "Send application/json.", "body")
     told = InvalidPayload(first["problem"], "See /docs for the shape.", path=first["field"])
     told.problem = f"{first['field']}: {first['problem']}."
@@ -155,4 +157,5 @@ def _http(request: Request, error: HTTPException) -> ArthaflowError:
         return missing
     told = ArthaflowError(str(error.detail))
     told.status = error.status_code  # type: ignore[misc]
+    told.code = HTTPStatus(error.status_code).name
     return told

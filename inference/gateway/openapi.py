@@ -1,4 +1,7 @@
-"""What FastAPI's OpenAPI document leaves out: headers of answers, operations that need no token, what tags mean."""
+"""What FastAPI's OpenAPI document leaves out: headers of answers, operations that need no token, what tags mean.
+
+Refusals are the same everywhere, so they stand in the document once: written out they would be most of its megabyte.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +29,28 @@ TAGS = {
 }
 
 
-def header(description: str, kind: str = "string", **more: Any) -> dict[str, Any]:
-    """Return a response header that is always there."""
-    return {"description": description, "required": True, "schema": {"type": kind, **more}}
+def header(description: str, kind: str = "string", *, always: bool = True, **more: Any) -> dict[str, Any]:
+    """Return the description of a response header."""
+    return {"description": description, "required": always, "schema": {"type": kind, **more}}
 
 
-AGAIN = {"Retry-After": header("Seconds after which to ask again.", "integer", minimum=1)}
-CHALLENGE = {"WWW-Authenticate": header("How to authenticate (RFC 6750).")}
-LOCATION = {"Location": header("Where to look at what was made, or at the job that was accepted.")}
-IDENTITY = {"X-Request-ID": header("The request's own id, or the one that it was given; name it when reporting.")}
+HEADERS = {
+    "X-Request-ID": header("The request's own id, or the one that it was given; name it when reporting."),
+    "RateLimit-Limit": header("Requests per hour; absent where there is no limit.", "integer", always=False, minimum=1),
+    "RateLimit-Remaining": header("Requests that are left.", "integer", always=False, minimum=0),
+    "RateLimit-Reset": header("Seconds until some come back.", "integer", always=False, minimum=0),
+    "Retry-After": header("Seconds after which to ask again.", "integer", minimum=1),
+    "WWW-Authenticate": header("How to authenticate (RFC 6750)."),
+    "Location": header("Where to look at what was made, or at the job that was accepted."),
+}
+EVERYWHERE = ("X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+SOMEWHERE = {
+    "201": ("Location",),
+    "202": ("Location",),
+    "401": ("WWW-Authenticate",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+}
 
 
 def complete(app: FastAPI) -> None:
@@ -45,8 +61,10 @@ def complete(app: FastAPI) -> None:
         document = plain()
         if "tags" not in document:
             document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+            document["components"]["headers"] = HEADERS
+            shared = document["components"].setdefault("responses", {})
             for method, path, operation in operations(document):
-                _finish(method, path, operation)
+                _finish(method, path, operation, shared)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -59,17 +77,15 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
             yield method.upper(), path, operation
 
 
-def _finish(method: str, path: str, operation: dict[str, Any]) -> None:
+def _finish(method: str, path: str, operation: dict[str, Any], shared: dict[str, Any]) -> None:
+    responses = operation["responses"]
     if is_public(method, path):
         operation["security"] = []
         for status in ("401", "403"):
-            operation["responses"].pop(status, None)
-    for status, response in operation["responses"].items():
-        headers = dict(IDENTITY)
-        if status in ("201", "202"):
-            headers |= LOCATION
-        elif status == "401":
-            headers |= CHALLENGE
-        elif status in ("429", "503"):
-            headers |= AGAIN
-        response["headers"] = {**headers, **response.get("headers", {})}
+            responses.pop(status, None)
+    for status, response in responses.items():
+        names = (*EVERYWHERE, *SOMEWHERE.get(status, ()))
+        told = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        response["headers"] = {**told, **response.get("headers", {})}
+        if status[0] in "45" and shared.setdefault(f"Refusal{status}", response) == response:
+            responses[status] = {"$ref": f"#/components/responses/Refusal{status}"}

@@ -244,3 +244,11 @@ def test_the_log_names_nobody(api: ProductApi, client: httpx.Client) -> None:
     told = api.log.read_text()
     assert secret not in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", None])
+def test_a_body_is_json_whatever_it_is_called(client: httpx.Client, kind: str | None) -> None:
+    headers = {"content-type": kind} if kind else {}
+    body = b'{"baseline": 0.1, "minimum_detectable_effect": 0.02}'
+    answer = client.post(f"{EXPERIMENTS}/plan", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
