@@ -19,6 +19,7 @@ import uvloop
 
 from inference.closing_door import ignore_new_connections
 from inference.gateway.assembly import assemble
+from inference.gateway.background import lasting
 from inference.gateway.connections import BoundedConnection
 from inference.gateway.options import Options
 from inference.ports import bind
@@ -86,7 +87,7 @@ class GatewayServer:
         models = ", ".join(sorted(self.gateway.shared.table.entries)) or "no model yet"
         LOG.warning("gateway listens on %s:%d for %s", host, port, models)
         serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-        watching = asyncio.create_task(self._watch())
+        watching = lasting(self._watch(), "following the models file")
         signalled = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait({serving, signalled}, return_when=asyncio.FIRST_COMPLETED)

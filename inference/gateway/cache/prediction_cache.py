@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.errors import ArthaflowError
+from inference.gateway.background import lasting
 from inference.gateway.cache.entry import CacheEntry, Fetched, Fresh
 from inference.gateway.cache.erasure import Erasures
 from inference.gateway.cache.memory import Shelf
@@ -98,7 +99,8 @@ class PredictionCache:
         """Connect to Redis and follow other replicas' erasures until :meth:`close`; needed only with Redis."""
         if self._link is not None and self._redis is not None:
             await self._link.warm()
-            self._following = asyncio.create_task(self._erasures.follow(self._redis, self._forget_here))
+            following = self._erasures.follow(self._redis, self._forget_here)
+            self._following = lasting(following, "following erasures")
 
     async def close(self) -> None:
         """Close the connections."""

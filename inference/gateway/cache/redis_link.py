@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from components.errors import ArthaflowError
+from inference.gateway.background import lasting
 from inference.gateway.cache.metrics import CacheMetrics
 
 T = TypeVar("T")
@@ -108,7 +109,7 @@ class RedisLink:
         if time.monotonic() > self._quiet_until:  # one that answers only PING would fill the log
             self._quiet_until = time.monotonic() + QUIET_S
             LOG.warning("Redis at %s does not answer%s; each replica's memory alone is the cache.", self.where, why)
-        self._probing = asyncio.create_task(self._probe())
+        self._probing = lasting(self._probe(), "looking for Redis")
 
     async def _probe(self) -> None:
         await asyncio.sleep(PROBE_S)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from components.errors import ArthaflowError
+from inference.gateway.background import lasting
 from inference.router.backend import Headers, Response
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class VersionWatch:
     async def start(self) -> None:
         """Ask every model once, then go on asking until :meth:`close`."""
         await self.poll()
-        self._polling = asyncio.create_task(self._poll_on())
+        self._polling = lasting(self._poll_on(), "asking for versions")
 
     async def close(self) -> None:
         """Stop asking."""

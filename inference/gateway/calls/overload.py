@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from inference.gateway.background import lasting
 from inference.gateway.problems import Overloaded
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Overload:
 
     async def start(self) -> None:
         """Watch the event loop until :meth:`close`."""
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = lasting(self._watch(), "watching the event loop")
 
     async def close(self) -> None:
         """Stop watching."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from components.errors import ArthaflowError
 from components.experiments.design import TRACKS, Design
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class Assigner:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Load the experiments, and go on looking for changes until :meth:`close`."""
-        self.refresh()
+        """Load the experiments, and go on looking for changes until :meth:`close`, also for a database that is away."""
+        self._look()
         self._done.clear()
         self._thread = threading.Thread(target=self._watch, name="experiments", daemon=True)
         self._thread.start()
@@ -106,10 +107,11 @@ class Assigner:
         return None
 
     def _watch(self) -> None:
-        from components.records.database import RecordsUnavailable
-
         while not self._done.wait(self.refresh_s):
-            try:
-                self.refresh()
-            except RecordsUnavailable as error:
-                LOG.warning("experiments could not be read, the last ones hold: %s", error)
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            self.refresh()
+        except ArthaflowError as error:  # the database is away, or holds what this release cannot read
+            LOG.warning("experiments could not be read, the last ones hold: %s", error)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from inference.gateway.background import lasting
 from inference.gateway.identity.fetching import MOST_BYTES, TIMEOUT_S, FetchFailed, fetch_json
 from inference.gateway.identity.jwk import Key, Unfit, read_key
 from inference.gateway.identity.refusals import IssuerAway
@@ -59,7 +60,7 @@ class KeySet:
         """Read the set and keep it fresh; an issuer that is away now is asked again later."""
         self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=self.timeout_s)
         await self.refresh()
-        self._task = asyncio.create_task(self._keep_fresh(), name="jwks")
+        self._task = lasting(self._keep_fresh(), "keeping the key set fresh")
 
     async def close(self) -> None:
         """Stop."""
