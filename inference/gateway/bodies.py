@@ -40,8 +40,13 @@ class Bodies:
         self.held = 0
 
     @asynccontextmanager
-    async def read(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
+    async def read(self, scope: Scope, receive: Receive, largest: int | None = None) -> AsyncIterator[bytes]:
         """Read a request's body, and hold it until the block ends.
+
+        Parameters
+        ----------
+        largest : int or None
+            Of this body, bytes, where less than ``self.largest`` is enough.
 
         Raises
         ------
@@ -55,13 +60,14 @@ class Bodies:
                 f"The gateway does not change to {told[b'upgrade'].decode('latin-1')!r:.40}.",
                 "Send the request as plain HTTP/1.1, without Upgrade (Java: HttpClient.Version.HTTP_1_1).",
             )
-        if announced > self.largest:
-            raise self._too_large(announced)
+        largest = min(self.largest, largest or self.largest)
+        if announced > largest:
+            raise _too_large(announced, largest)
         parts: list[bytes] = []
         try:
             try:
                 async with asyncio.timeout(self.timeout_s):
-                    await self._collect(receive, parts)
+                    await self._collect(receive, parts, largest)
             except TimeoutError as error:
                 raise BodyTooSlow(
                     f"The body did not arrive within {self.timeout_s:g} s.", "Send it at once."
@@ -71,7 +77,7 @@ class Bodies:
         finally:
             self.held -= sum(map(len, parts))
 
-    async def _collect(self, receive: Receive, parts: list[bytes]) -> None:
+    async def _collect(self, receive: Receive, parts: list[bytes], largest: int) -> None:
         size, more = 0, True
         while more:
             message = await receive()
@@ -79,8 +85,8 @@ class Bodies:
                 raise ClientGone("The client closed the connection before its body was complete.")
             part = message.get("body", b"")
             size += len(part)
-            if size > self.largest:
-                raise self._too_large(size)
+            if size > largest:
+                raise _too_large(size, largest)
             if self.held + len(part) > self.most:
                 raise GatewayFull(
                     f"The requests under way hold {self.held} bytes, and the gateway holds no more than {self.most}.",
@@ -90,5 +96,6 @@ class Bodies:
             parts.append(part)
             more = bool(message.get("more_body"))
 
-    def _too_large(self, size: int) -> BodyTooLarge:
-        return BodyTooLarge(f"The body has {size} bytes or more, the limit is {self.largest}.", "Send fewer rows.")
+
+def _too_large(size: int, largest: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body has {size} bytes or more, the limit is {largest}.", "Send fewer rows.")

@@ -252,3 +252,9 @@ def test_a_body_is_json_whatever_it_is_called(client: httpx.Client, kind: str | 
     body = b'{"baseline": 0.1, "minimum_detectable_effect": 0.02}'
     answer = client.post(f"{EXPERIMENTS}/plan", content=body, headers=headers)
     assert answer.status_code == 200, answer.text
+
+
+def test_a_huge_body_is_refused_before_it_is_parsed(client: httpx.Client) -> None:
+    answer = client.post(f"{EXPERIMENTS}/plan", content=b'{"baseline": [' + b"1," * 3_000_000 + b"1]}")
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "BODY_TOO_LARGE"
