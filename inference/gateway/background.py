@@ -23,4 +23,4 @@ def lasting(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
 def _ended(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        LOG.critical("%s has ended, restart this process: %s", task.get_name(), where(error))
+        LOG.critical("%s has ended by a defect: %s", task.get_name(), where(error))

@@ -9,9 +9,7 @@ before counts until the metadata, asked at once, says otherwise.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
-from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -70,8 +68,10 @@ class VersionWatch:
             self._ask_now(model)
 
     async def start(self) -> None:
-        """Ask every model once, then go on asking until :meth:`close`."""
-        await self.poll()
+        """Ask every model once, and go on asking until :meth:`close`; one that is silent is not waited for."""
+        self._ask_all()
+        if self._asking:
+            await asyncio.wait(self._asking.values(), timeout=self.every_s)
         self._polling = lasting(self._poll_on(), "asking for versions")
 
     async def close(self) -> None:
@@ -79,27 +79,29 @@ class VersionWatch:
         tasks = [task for task in (self._polling, *self._asking.values()) if task is not None]
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def poll(self) -> None:
         """Ask every model of the table now; one that does not answer keeps what is known of it."""
-        models = list(self.calls.table.entries)
-        await asyncio.gather(*(self._ask(model) for model in models))
-        for model, track in list(self._versions):
-            if model not in self.calls.table.entries:
-                del self._versions[model, track]
+        self._ask_all()
+        await asyncio.gather(*self._asking.values())
 
     async def _poll_on(self) -> None:
         while True:
             await asyncio.sleep(self.every_s)
-            await self.poll()
+            self._ask_all()
+
+    def _ask_all(self) -> None:
+        """Ask every model that is not being asked still: a frozen one delays no other."""
+        for model in self.calls.table.entries:
+            self._ask_now(model)
+        for model, track in list(self._versions):
+            if model not in self.calls.table.entries:
+                del self._versions[model, track]
 
     def _ask_now(self, model: str) -> None:
         if model not in self._asking:
-            nobodys = Context()  # neither the deadline nor the trace of the request that found out
-            task = self._asking[model] = asyncio.create_task(self._ask(model), context=nobodys)
+            task = self._asking[model] = lasting(self._ask(model), f"asking for the version of {model}")
             task.add_done_callback(lambda _: self._asking.pop(model, None))
 
     async def _ask(self, model: str) -> None:

@@ -467,3 +467,23 @@ def test_a_canarys_answers_do_not_pass_for_a_version_change() -> None:
             await watch.close()
 
     run(scenario())
+
+
+def test_a_model_that_says_nothing_delays_no_others_version() -> None:
+    async def scenario() -> None:
+        made = cache()
+        async with (
+            upstream("hold") as frozen,
+            upstream(version="1") as server,
+            model_calls(frozen=Entry(url=frozen.url), m=Entry(url=server.url)) as calls,
+        ):
+            watch = VersionWatch(calls, made, every_s=0.05)
+            await watch.start()
+            assert watch.current("m") == "1"
+            for version in ("2", "3"):
+                server.version = version
+                while watch.current("m") != version:
+                    await asyncio.sleep(0.01)
+            await watch.close()
+
+    run(scenario())
