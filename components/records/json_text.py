@@ -23,9 +23,9 @@ def dumps(value: Any) -> str:
     return text.decode()
 
 
-def loads(text: str | bytes) -> Any:
-    """Return the value of a JSON text."""
-    return orjson.loads(text)
+def loads(text: str | bytes | float) -> Any:
+    """Return the value of a JSON text; SQLite gives one that is nothing but a number as that number."""
+    return orjson.loads(text) if isinstance(text, str | bytes) else text
 
 
 def without_nul(value: Any) -> Any:

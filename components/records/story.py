@@ -9,12 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from components.errors import ArthaflowError, InvalidRequest
-from components.records.chain import entry_hash
 from components.records.database import Database
 from components.records.deployments import served_on
 from components.records.outcomes import history
-from components.records.payload import payload_digest
 from components.records.tables import audit_chain, ml_predictions
+from components.records.verification import verify
 from components.wire import parse_day, parse_moment
 
 _INTERNAL = frozenset({"id", "salt", "model_id"})
@@ -44,12 +43,11 @@ def story(database: Database, key: bytes, prediction_id: str) -> dict[str, Any]:
     """
     with database.read() as connection:
         row = _one(connection, prediction_id)
-        audit = _audit(connection, key, row)
         later = [_plain(found) for found in history(connection, prediction_id)]
     served = served_on(database, row["model_name"] or "", row["created_at"])
     return {
         "prediction": _plain(row),
-        "audit": audit,
+        "audit": _audit(database, key, row),
         "served": [asdict(found) for found in served if found.version == row["model_version"]],
         "outcomes": later,
         "explain": _hint(row),
@@ -85,20 +83,14 @@ def _one(connection: Connection, prediction_id: str) -> Any:
     return row
 
 
-def _audit(connection: Connection, key: bytes, row: Any) -> dict[str, Any]:
+def _audit(database: Database, key: bytes, row: Any) -> dict[str, Any]:
     """Return the prediction's entry in the chain; ``sound`` means that both are as they were written."""
-    query = select(audit_chain).where(audit_chain.c.seq == row["chain_seq"])
-    entry = connection.execute(query).mappings().first()
-    if entry is None:
-        return {"seq": row["chain_seq"], "sound": False, "erased": row["erased_at"] is not None}
-    own = entry_hash(
-        *(key, entry["seq"], entry["previous_hash"], entry["kind"], entry["at"]),
-        *(entry["reference"], entry["payload_digest"]),
-    )
-    erased = row["erased_at"] is not None
-    whole = erased or (row["salt"] is not None and payload_digest(row) == entry["payload_digest"])
-    sound = own == entry["hash"] and entry["reference"] == row["prediction_id"] and whole
-    return {"seq": entry["seq"], "hash": entry["hash"], "sound": sound, "erased": erased}
+    seq, erased = row["chain_seq"] or 0, row["erased_at"] is not None
+    with database.read() as connection:
+        found = connection.execute(select(audit_chain.c.hash).where(audit_chain.c.seq == seq)).scalar()
+    if found is None or seq < 1:
+        return {"seq": row["chain_seq"], "sound": False, "erased": erased}
+    return {"seq": seq, "hash": found, "sound": verify(database, key, (), seq, seq).ok, "erased": erased}
 
 
 def _plain(row: Any) -> dict[str, Any]:

@@ -174,7 +174,8 @@ def verification(
         )
     config = shared.log.config
     known = [head for _, head in anchors.kept(config) if head.seq >= first]
-    verdict = verify(shared.database, audit_key(config), known, first, last)
+    span = (first, last) if top else (None, None)
+    verdict = verify(shared.database, audit_key(config), known, *span)
     return ok(request, Verification.model_validate(asdict(verdict)))
 
 

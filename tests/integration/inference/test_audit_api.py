@@ -17,9 +17,11 @@ from fastapi.responses import Response
 from fastapi.testclient import TestClient
 
 from components.errors import ArthaflowError
+from components.records import anchors
 from components.records.deployments import record_deployment
 from components.records.log import PredictionLog
 from components.records.pseudonym import pseudonym
+from components.records.tables import audit_chain, ml_predictions
 from components.settings import Settings
 from inference.gateway.api import audit
 from inference.gateway.cache.prediction_cache import Fresh, PredictionCache
@@ -103,7 +105,18 @@ def test_verify_a_range(client: TestClient) -> None:
     assert (whole["ok"], whole["first"], whole["last"], whole["anchors"]) == (True, 1, 5, 1)
     part = data(client.get(f"{PATH}/verify", params={"first": 2, "last": 3}))
     assert (part["ok"], part["entries"]) == (True, 2)
-    assert data(client.get(f"{PATH}/verify", params={"first": 9_000_000}))["entries"] == 0
+    beyond = client.get(f"{PATH}/verify", params={"first": 9_000_000})
+    assert (beyond.status_code, beyond.json()["error"]["details"]["remedy"]) == (400, "The chain ends at 5.")
+
+
+def test_a_log_without_entries_is_sound(client: TestClient, shared: Any) -> None:
+    with shared.database.write() as connection:
+        connection.execute(audit_chain.delete())
+        connection.execute(ml_predictions.delete())
+    for path in anchors.files(shared.log.config):
+        path.unlink(missing_ok=True)
+    empty = data(client.get(f"{PATH}/verify"))
+    assert (empty["ok"], empty["entries"]) == (True, 0)
 
 
 async def _remembered(cache: PredictionCache, tag: str) -> bool:

@@ -18,6 +18,7 @@ from components.records.erasure import erase
 from components.records.keys import audit_key
 from components.records.pseudonym import pseudonym
 from components.records.retention import RetentionPolicy, retain
+from components.records.story import story
 from components.records.tables import audit_chain
 from components.records.verification import verify
 from components.settings import Settings
@@ -262,3 +263,15 @@ def test_an_anchor_where_the_chain_begins_is_compared_with_the_checkpoint(log: L
     assert "entries up to 23 were deleted by retention" in verdict.notes[0]
     verdict = verify(database, audit_key(config), [Head(23, "0" * 64)])
     assert (verdict.bad_seq, "contradict" in verdict.problem) == (23, True)
+
+
+def test_a_predictions_story_says_what_verification_says(log: Log) -> None:
+    database, config = log
+    for name in ("p4", "p5"):
+        assert story(database, audit_key(config), name)["audit"]["sound"]
+    with database.write() as connection:
+        connection.execute(text("UPDATE ml_predictions SET model_version = '4' WHERE prediction_id = 'p5'"))
+        connection.execute(text("UPDATE ml_predictions SET chain_seq = 900 WHERE prediction_id = 'p6'"))
+        connection.execute(text("UPDATE ml_predictions SET erased_at = created_at, salt = NULL WHERE chain_seq = 7"))
+    told = {name: story(database, audit_key(config), name)["audit"]["sound"] for name in ("p4", "p5", "p6", "p7", "p8")}
+    assert told == {"p4": True, "p5": False, "p6": False, "p7": False, "p8": True}
