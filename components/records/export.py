@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from components.records.database import Database
 from components.records.erasure import Person
@@ -67,6 +67,17 @@ def export(database: Database, user: str, target: Path | io.BytesIO, config: Set
         for name, data in _files(database, person, counts):
             archive.writestr(name, data)
     return counts
+
+
+def rows_about(database: Database, user: str, most: int, config: Settings | None = None) -> int:
+    """Return how many rows the fullest table holds about a person, counted up to one more than ``most``."""
+    person = Person.of(user, config)
+    with database.read() as connection:
+        counts = [
+            connection.execute(select(func.count()).select_from(query.order_by(None).limit(most + 1).subquery()))
+            for query in _queries(person).values()
+        ]
+        return max(count.scalar_one() for count in counts)
 
 
 def _files(database: Database, person: Person, counts: dict[str, int]) -> Iterator[tuple[str, bytes]]:

@@ -40,7 +40,7 @@ class Metadata(BaseModel):
     variant: str | None = None
 
     @model_serializer(mode="wrap")
-    def _told(self, inner: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _told(self, inner: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         """Leave out what does not apply; without an annotation the schema stays that of the fields."""
         return {name: value for name, value in inner(self).items() if value is not None}
 

@@ -14,11 +14,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from components.errors import InvalidRequest
+from components.errors import ArthaflowError, InvalidRequest
 from components.records import anchors, chain
 from components.records.deployments import served_on
 from components.records.erasure import erase
-from components.records.export import export
+from components.records.export import export, rows_about
 from components.records.keys import audit_key
 from components.records.pseudonym import pseudonym
 from components.records.story import parse_when, story
@@ -33,12 +33,20 @@ router = APIRouter(prefix="/api/v1/ml/audit", tags=["audit"], route_class=JsonRo
 MOST_ENTRIES = 100_000
 """That one request verifies; `arthaflow audit verify` walks the whole chain."""
 DEFAULT_ENTRIES = 10_000
+MOST_ROWS = 50_000
+"""Of one table that one request exports."""
 Name = Annotated[
     str, Query(min_length=1, max_length=200, description="name in the catalogue", examples=["price_forecast"])
 ]
 PredictionId = Annotated[str, Path(min_length=1, max_length=100, examples=["0d6f5c0e-4b0f-4f0e-9d0b-0a6c2f6f3d11"])]
 When = Annotated[str, Query(max_length=40, description="a date (UTC) or a moment with its zone; today when left out")]
 Number = Annotated[int | None, Query(ge=1, le=2**62)]
+
+
+class ExportTooLarge(ArthaflowError):
+    """A person's data is more than one answer may hold."""
+
+    status = 409
 
 
 class Served(BaseModel):
@@ -189,6 +197,12 @@ def verification(
 def export_person(request: Request, body: ExportRequest, caller: Caller = may("audit:read")) -> Response:
     """Return everything that the records hold about one person: a zip of JSON and CSV, one of each per table."""
     shared, memory = services(request), io.BytesIO()
+    config = shared.log.config
+    if rows_about(shared.database, body.user_id, MOST_ROWS, config) > MOST_ROWS:
+        raise ExportTooLarge(
+            f"A table holds more than {MOST_ROWS} rows about this person, and this answer is made in memory.",
+            "Run where the records are: arthaflow audit export",
+        )
     export(shared.database, body.user_id, memory, shared.log.config)
     told = {"content-disposition": 'attachment; filename="export.zip"', "cache-control": "no-store"}
     return Response(memory.getvalue(), media_type="application/zip", headers=told)

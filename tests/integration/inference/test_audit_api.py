@@ -126,6 +126,13 @@ async def _remembered(cache: PredictionCache, tag: str) -> bool:
     return (await cache.fetch("price_forecast", "3", b"key", 60.0, 0.0, compute, tag=tag)).cached
 
 
+def test_a_large_export_is_left_to_the_command(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.gateway.api.audit.MOST_ROWS", 0)
+    refused = client.post(f"{PATH}/export", json={"user_id": "user-17"})
+    assert refused.status_code == 409
+    assert "arthaflow audit export" in refused.text
+
+
 def test_export_and_erasure(client: TestClient, shared: Any, config: Settings) -> None:
     tag = pseudonym("user-17", "user", config)
     assert asyncio.run(_remembered(shared.cache, tag)) is False
