@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, tex
 
 from components.errors import InvalidRequest
 from components.records import chain
+from components.records import outcomes as reports
 from components.records.database import Database
 from components.records.erased import BLANK, BLANK_REQUEST, REMAINING, erasure_entry, subject
 from components.records.keys import audit_key
@@ -170,6 +171,8 @@ def erase(
 def _writing(database: Database) -> Iterator[Connection]:
     with database.write() as connection:
         chain.lock(connection)
+        # An outcome that is being reported would fill a prediction that is being emptied.
+        reports.lock(connection)
         if connection.dialect.name == "sqlite":
             connection.execute(text("PRAGMA secure_delete=ON"))
         yield connection

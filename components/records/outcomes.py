@@ -84,8 +84,7 @@ def report(database: Database, rows: Iterable[Outcome], reported_by: str = "") -
     """
     told = list(rows)
     with database.write() as connection:
-        if database.dialect == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        lock(connection)
         names = sorted({row.prediction_id for row in told})
         found, current = _predictions(connection, names), _current(connection, names)
         desk = _Desk(found, current, reported_by)
@@ -94,9 +93,16 @@ def report(database: Database, rows: Iterable[Outcome], reported_by: str = "") -
     return answers
 
 
+def lock(connection: Connection) -> None:
+    """Keep others from changing outcomes until the transaction ends; after the chain's lock where both are taken."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
 def join_orphans(database: Database, limit: int = 10_000) -> int:
     """Join outcomes whose predictions arrived after them; return how many. Those of erased predictions go."""
     with database.write() as connection:
+        lock(connection)
         erased = select(ml_predictions.c.id).where(
             ml_predictions.c.prediction_id == outcomes.c.prediction_id, ml_predictions.c.erased_at.is_not(None)
         )

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection, delete, func, select
 
 from components.records import chain
+from components.records import outcomes as reports
 from components.records.chain import Head
 from components.records.checkpoints import write_checkpoint
 from components.records.database import Database
@@ -114,6 +115,7 @@ def _chain(database: Database, key: bytes, before: datetime, report: Retained) -
         with _connection(database, report.dry_run) as connection:
             if not report.dry_run:
                 chain.lock(connection)
+                reports.lock(connection)
             first = connection.execute(select(func.min(audit_chain.c.seq))).scalar()
             if first is None or first > through:
                 return

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import subprocess
+import threading
 import uuid
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -332,3 +334,28 @@ def test_outcomes_whose_predictions_never_came_go_with_the_predictions(database:
     assert count(database, outcomes) == before
     assert retain(database, audit_key(config), now=NOW + timedelta(days=1000)).outcomes == before
     assert count(database, outcomes) == 0
+
+
+def test_outcomes_reported_during_an_erasure_fill_nothing_again(tmp_path: Path, database_url: str) -> None:  # noqa: F811
+    config = Settings(home=tmp_path, database_url=database_url, audit_key="k" * 32, pepper="p" * 32)
+    user = pseudonym("sunita", "user", config)
+    names = [f"p{n}" for n in range(1200)]
+    database = logged(config, [entry(prediction_id=name, user=user) for name in names])
+    over = threading.Event()
+
+    def reporting(value: int) -> None:
+        while not over.is_set():
+            for name in names[::40]:
+                report(database, [Outcome(name, float(value))])
+            join_orphans(database)
+
+    with ThreadPoolExecutor(3) as pool:
+        reporters = [pool.submit(reporting, value) for value in range(3)]
+        assert erase(database, "sunita", "asked by letter", config).predictions == len(names)
+        over.set()
+        for reporter in reporters:
+            reporter.result()
+    verdict = verify(database, audit_key(config))
+    assert (verdict.ok, verdict.erased) == (True, len(names)), verdict
+    assert count(database, outcomes) == 0
+    database.close()
