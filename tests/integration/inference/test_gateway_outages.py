@@ -60,6 +60,14 @@ class Postgres:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **self.who)  # type: ignore[call-overload]
         wait_until_it_answers(self.port, self.process, self.folder / "log")
 
+    def migrated(self) -> str:
+        """Make the records' tables; return the database's URL."""
+        url = f"postgresql+psycopg://arthaflow@127.0.0.1:{self.port}/postgres"
+        database = Database(url)
+        database.migrate()
+        database.close()
+        return url
+
     def stop(self) -> None:
         """Immediately: no connection is told, nothing is finished."""
         self.process.send_signal(signal.SIGQUIT)
@@ -166,10 +174,7 @@ def metric(api: ProductApi, line: str) -> float:
 def test_a_database_that_is_away_for_ten_seconds_fails_no_prediction_and_loses_none(
     postgres: Postgres, tiny: Predictor, tmp_path: Path
 ) -> None:
-    url = f"postgresql+psycopg://arthaflow@127.0.0.1:{postgres.port}/postgres"
-    database = Database(url)
-    database.migrate()
-    database.close()
+    url = postgres.migrated()
     told = {"ARTHAFLOW_DATABASE_URL": url, **KEYS, **MANY}
     with product_api(tmp_path, {"tiny": {"url": tiny.url}}, told) as api:
         with Load(api, 8) as load:
@@ -192,10 +197,7 @@ def test_a_database_that_is_away_for_ten_seconds_fails_no_prediction_and_loses_n
 def test_a_gateway_starts_and_answers_while_the_database_is_away(
     postgres: Postgres, tiny: Predictor, tmp_path: Path
 ) -> None:
-    url = f"postgresql+psycopg://arthaflow@127.0.0.1:{postgres.port}/postgres"
-    database = Database(url)
-    database.migrate()
-    database.close()
+    url = postgres.migrated()
     postgres.stop()
     told = {"ARTHAFLOW_DATABASE_URL": url, **KEYS, **MANY}
     with product_api(tmp_path, {"tiny": {"url": tiny.url}}, told) as api:
