@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from components.errors import InvalidRequest
 from pipelines.cli.console import out
 
 app = typer.Typer(
@@ -102,6 +101,7 @@ def served(
     """
     from components.records.database import open_database
     from components.records.deployments import served_on
+    from components.records.story import parse_when
 
     found = served_on(open_database(), model, parse_when(on))
     if not found:
@@ -119,22 +119,6 @@ def served(
         ):
             if words:
                 out.print(f"  {name}: {words}")
-
-
-def parse_when(text: str) -> date | datetime:
-    """Return a date or a moment.
-
-    Raises
-    ------
-    InvalidRequest
-        If the text is neither.
-    """
-    try:
-        if not text:
-            return datetime.now(UTC).date()
-        return date.fromisoformat(text) if len(text) == len("2026-11-21") else datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{text!r} is no date.", "Write 2026-11-21, or 2026-11-21T12:00:00Z.") from error
 
 
 def _clock(at: datetime | None) -> str:
