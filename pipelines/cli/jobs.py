@@ -47,7 +47,12 @@ def work(
         job_settings.cache_clear()
         config = job_settings()
     database = open_database()
-    worker = Worker(database, settings().root, config, tell=lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True))
+    worker = Worker(
+        database,
+        settings().root,
+        config,
+        tell=lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True),
+    )
     signal.signal(signal.SIGTERM, lambda *_: worker.stopping.set())
     signal.signal(signal.SIGINT, lambda *_: worker.stopping.set())
     try:
