@@ -33,7 +33,7 @@ from components.records.segments import Segments, alive, claim
 from components.settings import Settings, settings
 
 log = logging.getLogger(__name__)
-NICE = 5
+NICE = 10
 GATHER_S = 0.5
 """How long predictions gather before they are carried on, unless somebody waits for one: a transaction of hundreds of
 rows costs little more than one of ten, and the processor is its parent's."""
@@ -106,6 +106,8 @@ class Drainer:
         if not self.writer:
             return None
         while (segments := claim(self.folder / self.writer)) is None:
+            if self._orphan:  # whoever has the journal drains it, and there is none where its folder is gone
+                return None
             # A drainer before this one has the journal still; it is about to end.
             self._listen(0.2)
         return self._source(segments)

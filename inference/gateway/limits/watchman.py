@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from inference.gateway.caller import Caller
@@ -50,7 +48,7 @@ class Watchman:
             asyncio.get_running_loop().call_soon(self._look, caller, model, question)
 
     def _look(self, caller: Caller, model: str, question: Any) -> None:
-        suspicion = self.watch.observe(caller.pseudonym, model, list(islice(numbers(question), MOST)))
+        suspicion = self.watch.observe(caller.pseudonym, model, numbers(question))
         if suspicion is None:
             return
         self.metrics.suspected(model)
@@ -61,21 +59,21 @@ class Watchman:
             punishing.add_done_callback(self._punishing.discard)
 
 
-def numbers(value: Any) -> Iterator[float]:
-    """Return the numbers of a JSON value, in order; truth values are none.
+def numbers(value: Any, found: list[float] | None = None) -> list[float]:
+    """Return the first numbers of a JSON value, in order; truth values are none.
 
     Examples
     --------
-    >>> list(numbers({"a": [1, 2.5], "b": {"c": True, "d": "7", "e": 3}}))
-    [1.0, 2.5, 3.0]
+    >>> numbers({"a": [1, 2.5], "b": {"c": True, "d": "7", "e": 3}})
+    [1, 2.5, 3]
     """
-    if isinstance(value, bool):
-        return
-    if isinstance(value, int | float):
-        yield float(value)
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from numbers(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from numbers(part)
+    found = [] if found is None else found
+    kind = type(value)
+    if kind is float or kind is int:
+        found.append(value)
+    elif kind is dict or kind is list:
+        for part in value.values() if kind is dict else value:
+            if len(found) >= MOST:
+                break
+            numbers(part, found)
+    return found
