@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -28,6 +29,9 @@ LOG = logging.getLogger("arthaflow.gateway")
 BACKLOG_S = 0.5
 """Long enough to accept the connections that the kernel had completed, and for their requests to come: a connection
 without one is closed at the end, and a client that was about to write could not know whether it was served."""
+ACCEPTS = 128
+"""Connections that are accepted per turn of the event loop. libuv accepts one per listening handle, and under load a
+turn answers a hundred requests: the last of a thousand clients would wait half a minute to be let in."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -83,10 +87,13 @@ class GatewayServer:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         await self.gateway.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again and again would take a tenth of the time
         host, port = self._socket.getsockname()[:2]
         models = ", ".join(sorted(self.gateway.shared.table.entries)) or "no model yet"
         LOG.warning("gateway listens on %s:%d for %s", host, port, models)
-        serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        handles = [self._socket, *(self._socket.dup() for _ in range(ACCEPTS - 1))]
+        serving = asyncio.create_task(self._server.serve(sockets=handles))
         watching = lasting(self._watch(), "following the models file")
         signalled = asyncio.create_task(stopping.wait())
         try:
