@@ -50,6 +50,20 @@ DRIFT_TRAFFIC_S = 2.5
 DRILL_CANDIDATES = ("linear", "regularised")
 
 
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Let a gateway start without a rate limit: the demo's traffic is more than an hour's allowance of one caller."""
+    name = "ARTHAFLOW_GATEWAY_PREMIUM_PER_HOUR"
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
 class DemoFailed(ArthaflowError):
     """The demo did not go the way it must; the message says where."""
 
@@ -126,9 +140,8 @@ class Demo:
             began = time.perf_counter()
             self.stack.begin("1", first.artifact, only=("transformer",))
             ready = time.perf_counter() - began
-            # The demo's traffic is more than an hour's allowance of one application.
-            os.environ["ARTHAFLOW_GATEWAY_PREMIUM_PER_HOUR"] = "0"
-            gateway = self.stack.open(port=0)
+            with unlimited():
+                gateway = self.stack.open(port=0)
             self.product = ProductClient(gateway.url, self.home)
         with self.phase("Train version 2 on all prices"):
             second = self.train("")
