@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("arthaflow.transformer")
 LENGTH = "inference-header-content-length"
+PASSED_BACK = (LENGTH, "x-model-version", "x-model-track", "retry-after")
+"""Which version answered, on which track, and when to ask again: the router says so."""
 REQUESTS = Counter("arthaflow_transformer_requests", "Requests by what they carried", ["model", "kind", "code"])
 LOOKUP = Histogram("arthaflow_feature_lookup_seconds", "Time of one look-up in the feature store", ["model"])
 
@@ -208,16 +210,19 @@ class Transformer(hosting.Surrounding):
             raise
         kind = "looked_up" if known else "passed_on"
         REQUESTS.labels(self.name, kind, answer.status_code).inc()
-        content, extra = answer.content, {k: answer.headers[k] for k in (LENGTH,) if k in answer.headers}
+        content, extra = answer.content, {k: answer.headers[k] for k in PASSED_BACK if k in answer.headers}
         if known and answer.status_code == 200:
             content, extra = add_parameters(content, extra, {"feature_timestamps": ",".join(known)})
         return Response(content, answer.status_code, extra, media_type=answer.headers.get("content-type"))
 
-    async def _metadata(self, name: str) -> Response:
+    async def _metadata(self, name: str, request: Request) -> Response:
         self.check_name(name)
-        found = await asyncio.to_thread(self.upstream.metadata)
+        passed = {k: request.headers[k] for k in PASSED_ON if k in request.headers}
+        answer = await asyncio.to_thread(self.upstream.ask_metadata, passed)
+        found = answer.json()
         parameters = {**(found.get("parameters") or {}), "alternative_inputs": f"{ENTITY},{TIMESTAMP}"}
-        return JSONResponse({**found, "parameters": parameters})
+        told = {k: answer.headers[k] for k in PASSED_BACK if k in answer.headers}
+        return JSONResponse({**found, "parameters": parameters}, headers=told)
 
     def _prepare(self) -> None:
         while not self._stop.is_set():
@@ -249,7 +254,7 @@ def add_parameters(
     length = int(headers.get(LENGTH, len(content)))
     message = orjson.loads(content[:length])
     head = orjson.dumps({**message, "parameters": {**(message.get("parameters") or {}), **extra}})
-    return head + content[length:], {LENGTH: str(len(head))} if LENGTH in headers else {}
+    return head + content[length:], {**headers, LENGTH: str(len(head))} if LENGTH in headers else dict(headers)
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

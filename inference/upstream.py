@@ -17,7 +17,10 @@ from inference.cloudevents import SYNTHETIC
 from inference.telemetry import tracing
 from inference.v2 import decode_response, encode_request
 
-PASSED_ON = ("x-request-id", "x-b3-traceid", "traceparent", "tracestate", "authorization", "ce-id")
+PASSED_ON = (
+    *("x-request-id", "x-b3-traceid", "traceparent", "tracestate", "authorization", "ce-id", "x-model-track"),
+    "x-request-timeout-ms",
+)
 """Request headers that are passed on to the predictor."""
 
 
@@ -74,10 +77,20 @@ class Upstream:
 
     def metadata(self) -> dict[str, Any]:
         """Return the model's V2 metadata."""
-        response = self._ask("GET", f"/v2/models/{self.model}")
-        _raise_for_status(response)
-        found: dict[str, Any] = response.json()
+        found: dict[str, Any] = self.ask_metadata({}).json()
         return found
+
+    def ask_metadata(self, headers: Mapping[str, str]) -> httpx.Response:
+        """Return the answer with the model's V2 metadata, whose headers tell which version it is of.
+
+        Parameters
+        ----------
+        headers : mapping
+            That go along: a router shows the version of the track that they name.
+        """
+        response = self._ask("GET", f"/v2/models/{self.model}", headers=dict(headers))
+        _raise_for_status(response)
+        return response
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
         """Send an infer request as it is and return the answer, whatever its status.

@@ -226,3 +226,37 @@ def test_the_gateway_explains_an_entity_by_its_looked_up_features(transformer: S
         shared.calls.close()
 
     asyncio.run(ask())
+
+
+def test_the_track_goes_to_the_router_and_the_version_comes_back(
+    home: Path, features: pd.DataFrame, model: Predictor, tmp_path: Path
+) -> None:
+    """Between a gateway and a router: without these an experiment would never reach its version."""
+    from inference.local import LocalServing
+
+    artifact = make_looked_up_artifact(tmp_path / NAME, features)
+    serving = LocalServing(tmp_path / "serving")
+    try:
+        with test_rooms():
+            ends = [serving.deploy(NAME, version, artifact.directory) for version in ("1", "2")]
+            router = serving.start_router(NAME)
+        table = {
+            track: {"url": end.url, "version": end.version, "weight": weight}
+            for track, end, weight in zip(("stable", "canary"), ends, (100, 0), strict=True)
+        }
+        assert httpx.put(f"{router.admin_url}/weights", json=table, timeout=30).status_code == 200
+        known = ("--model_name", NAME, "--predictor_host", router.address, "--home", home, "--workers", "1")
+        with server("transformer", tmp_path, *known) as running:
+            for track, version in (("stable", "1"), ("canary", "2")):
+                asked = {"x-model-track": track}
+                day = {"entity": ["SP500"], "timestamp": ["2018-12-31T21:00:00Z"]}
+                inputs = [{"name": k, "shape": [1], "datatype": "BYTES", "data": v} for k, v in day.items()]
+                url = f"{running.url}/v2/models/{NAME}"
+                answer = httpx.post(f"{url}/infer", json={"inputs": inputs}, headers=asked, timeout=60)
+                metadata = httpx.get(url, headers=asked, timeout=60)
+                for told in (answer, metadata):
+                    assert told.status_code == 200, told.text
+                    assert (told.headers["x-model-version"], told.headers["x-model-track"]) == (version, track)
+                assert answer.json()["model_version"] == version
+    finally:
+        serving.stop_all()
