@@ -118,3 +118,4 @@ def configure(service: str, level: str = "WARNING", stream: TextIO | None = None
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service) if log_format() == "json" else logging.Formatter(TEXT))
     logging.basicConfig(level=level, handlers=[handler])
+    logging.captureWarnings(True)  # a library's warning is a line like any other, not two that no collector can read
