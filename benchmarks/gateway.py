@@ -177,7 +177,7 @@ def rows(plan: argparse.Namespace, home: Path) -> list[str]:
         before = gateway.logged()
         hits = [ask(gateway.url + ROUTE, SAME, gateway.token, 16, plan.seconds, 1) for _ in range(plan.rounds)]
         held = ask(gateway.url + ROUTE, SAME, gateway.token, CONNECTIONS, plan.hold, 1)
-        wanted = before + sum(s.requests for s in hits) + held.requests
+        wanted = before + sum(s.requests - s.errors for s in [*hits, held])
         drained = drain(gateway, wanted)
     return table(misses, hits, held, drained, plan)
 

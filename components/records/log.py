@@ -22,7 +22,7 @@ from components.settings import Settings, settings
 
 __all__ = ["LogBehind", "LogNotDurable", "PredictionEntry", "PredictionLog", "ServingEntry"]
 
-BACKLOG_BYTES = 256 * 2**20
+BACKLOG_BYTES = 2**30
 DURABLE_TIMEOUT_S = 10.0
 SERVE_DELAY_S = 0.05
 TURN_S = 60.0
