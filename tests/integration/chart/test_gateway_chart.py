@@ -244,7 +244,7 @@ def test_its_home_can_be_written_and_outlives_a_killed_container() -> None:
     (container,) = spec["containers"]
     mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")}
     assert mounts == {"home": "/var/lib/arthaflow", "tmp": "/tmp"}
-    assert next(v for v in spec["volumes"] if v["name"] == "home") == {"name": "home", "emptyDir": {"sizeLimit": "1Gi"}}
+    assert next(v for v in spec["volumes"] if v["name"] == "home") == {"name": "home", "emptyDir": {"sizeLimit": "2Gi"}}
 
 
 def test_with_a_volume_each_replica_keeps_its_journal() -> None:
@@ -325,7 +325,7 @@ def test_it_can_be_left_out() -> None:
         (nested("gateway.secret", ""), "gateway.secret is empty"),
         (nested("gateway", {"secret": "", "replicas": {"min": 1, "max": 1}}), "gateway.journal.storage too"),
         (
-            nested("gateway", {"secret": "", "replicas": {"min": 1, "max": 1}, "journal": {"storage": "1Gi"}}),
+            nested("gateway", {"secret": "", "replicas": {"min": 1, "max": 1}, "journal": {"storage": "2Gi"}}),
             "jobs.enabled is true",
         ),
         (nested("gateway.journal.storage", "much"), "gateway.journal.storage"),
