@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from components.records.database import Database
 
 JobKind = Literal["training", "tuning", "automl", "deployment", "retirement", "registration", "features", "importance"]
-QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = STATES = ("queued", "running", "completed", "failed", "cancelled")
+QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = ("queued", "running", "completed", "failed", "cancelled")
 ENDED = (COMPLETED, FAILED, CANCELLED)
 
 

@@ -18,7 +18,7 @@ from components.errors import ArthaflowError, InvalidRequest
 from inference.gateway import api, pages
 from inference.gateway.allowed import AllowedMethods
 from inference.gateway.door import InternalError
-from inference.gateway.envelope import PROBLEM, ErrorEnvelope, Problem, error_body
+from inference.gateway.envelope import PROBLEM, ErrorEnvelope, Problem, refused
 from inference.gateway.openapi import complete
 from inference.gateway.passage import Passage
 from inference.gateway.problems import NoSuchRoute, WrongMethod
@@ -75,7 +75,6 @@ def build_app(shared: Services, passage: Passage) -> FastAPI:
         responses={code: _refusal(text) for code, text in REFUSALS.items()},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         redirect_slashes=False,
-        strict_content_type=False,  # a body is JSON here, whatever it is called
     )
     app.state.services, app.state.passage = shared, passage
     add_prediction_routes(app.router, shared.products, shared.predictions)
@@ -106,15 +105,10 @@ def _refusal(text: str) -> dict[str, Any]:
 async def _told(request: Request, error: Exception) -> Response:
     found = as_error(request, error)
     request.scope["state"]["error"] = found
-    body, kind = error_body(found, request.scope["path"], request.headers.get("accept", "").encode())
-    headers = {"retry-after": str(max(1, round(found.retry_after_s or 1)))} if _again(found) else {}
-    if isinstance(found, WrongMethod):
-        headers["allow"] = found.allowed
-    return Response(body, found.status, headers, kind.decode())
-
-
-def _again(error: ArthaflowError) -> bool:
-    return error.retry_after_s is not None or error.status == 503
+    headers, body = refused(found, request.scope["path"], request.headers.get("accept", "").encode())
+    told = Response(body, found.status)
+    told.raw_headers.extend(headers)
+    return told
 
 
 def as_error(request: Request, error: Exception) -> ArthaflowError:

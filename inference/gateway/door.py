@@ -17,12 +17,11 @@ from components.records.log import ServingEntry
 from inference.gateway.bodies import Receive, Scope
 from inference.gateway.calls.deadline import asked_for, within
 from inference.gateway.defects import where
-from inference.gateway.envelope import error_body
+from inference.gateway.envelope import refused
 from inference.gateway.headers import REQUEST_ID, request_id
 from inference.gateway.identity.networks import share
 from inference.gateway.identity.routes import is_public
 from inference.gateway.passage import check_raw
-from inference.gateway.problems import BodyTooSlow, NoUpgrade, WrongMethod
 from inference.gateway.problems import answer as v2_answer
 from inference.telemetry.logs import bind
 from inference.telemetry.tracing import current_trace_id, inject, server_span, trace_id_of
@@ -132,7 +131,6 @@ class Door:
                 if visit.raw:
                     await self.passage(scope, replay(body), visit.send)
                 else:
-                    scope["headers"] = as_json(scope["headers"])
                     await self._ask_app(visit, scope, replay(body))
 
     async def _ask_app(self, visit: Visit, scope: Scope, receive: Receive) -> None:
@@ -151,11 +149,6 @@ class Door:
         visit.allowance = (await self.shared.limiter.check(caller, visit.client)).headers()
         if visit.raw:
             check_raw(caller, visit.method, visit.path)
-
-
-def as_json(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return headers that call the body what it must be here, JSON: curl calls it a form unless told otherwise."""
-    return [(name, b"application/json" if name == b"content-type" else value) for name, value in headers]
 
 
 def replay(body: bytes) -> Receive:
@@ -226,14 +219,7 @@ class Visit:
             headers, body = response.headers, response.body
         else:
             accept = b",".join(v for n, v in self.scope["headers"] if n == b"accept")
-            body, kind = error_body(error, self.path, accept)
-            headers = [(b"content-type", kind)]
-            if error.retry_after_s is not None or error.status == 503:
-                headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s or 1))))
-            if isinstance(error, WrongMethod):
-                headers.append((b"allow", error.allowed.encode()))
-            if isinstance(error, BodyTooSlow | NoUpgrade):
-                headers.append((b"connection", b"close"))
+            headers, body = refused(error, self.path, accept)
         there = {name for name, _ in headers}
         headers += [header for header in getattr(error, "headers", []) if header[0] not in there]
         headers.append((b"content-length", b"%d" % len(body)))

@@ -13,6 +13,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from components.errors import ArthaflowError, InvalidRequest
+from inference.gateway.problems import BodyTooSlow, NoUpgrade, WrongMethod
 
 T = TypeVar("T")
 PROBLEM = "application/problem+json"
@@ -132,3 +133,16 @@ def error_body(error: ArthaflowError, path: str, accept: bytes) -> tuple[bytes, 
         "details": details,
     }
     return orjson.dumps(problem, default=str), PROBLEM.encode()
+
+
+def refused(error: ArthaflowError, path: str, accept: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return headers and body of a failure, wherever in the product API it came up."""
+    body, kind = error_body(error, path, accept)
+    headers = [(b"content-type", kind)]
+    if error.retry_after_s is not None or error.status == 503:
+        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s or 1))))
+    if isinstance(error, WrongMethod):
+        headers.append((b"allow", error.allowed.encode()))
+    if isinstance(error, BodyTooSlow | NoUpgrade):
+        headers.append((b"connection", b"close"))
+    return headers, body

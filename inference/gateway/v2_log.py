@@ -52,8 +52,8 @@ class V2Log:
         """
         caller: Caller = state["caller"]
         told = dict(answer.headers)
-        version = _version(told, answer.body)
-        inputs = _kept(headers, body)
+        inputs, output = _kept(headers, body), _kept(answer.headers, answer.body)
+        version = _version(told, output, answer.body)
         self.watchman.note(caller, model, [t.get("data") for t in _tensors(inputs)])
         await self.log.write(
             PredictionEntry(
@@ -62,7 +62,7 @@ class V2Log:
                 version=version,
                 route=ROUTE,
                 inputs=inputs,
-                output=_kept(answer.headers, answer.body),
+                output=output,
                 value=None,
                 confidence=None,
                 latency_ms=(time.perf_counter() - state["began"]) * 1e3,
@@ -85,10 +85,12 @@ def _tensors(inputs: Any) -> list[dict[str, Any]]:
     return [t for t in found if isinstance(t, dict)] if isinstance(found, list) else []
 
 
-def _version(headers: Mapping[bytes, bytes], body: bytes) -> str:
+def _version(headers: Mapping[bytes, bytes], output: Any, body: bytes) -> str:
     named = headers.get(b"x-model-version")
     if named is not None:
         return named.decode("latin-1")[:50]
+    if isinstance(output, dict) and "model_version" in output:
+        return str(output["model_version"])[:50]
     length = headers.get(b"inference-header-content-length")
     try:
         return str(orjson.loads(body[: int(length)] if length else body).get("model_version", ""))[:50]

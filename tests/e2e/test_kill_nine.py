@@ -15,16 +15,14 @@ import httpx
 import pytest
 
 from tests.support.gateway import ROW, ProductApi, product_api
-from tests.support.predictor import predictor
-from tests.support.tiny import make_tiny_artifact
+from tests.support.predictor import tiny_predictor
 
 pytestmark = pytest.mark.slow
 CLIENTS, ROUNDS = 8, 3
 
 
 def test_every_acknowledged_prediction_is_in_the_log(tmp_path: Path) -> None:
-    make_tiny_artifact(tmp_path / "artifact")
-    with predictor(tmp_path / "artifact", "--model_name", "tiny", "--model_version", "1") as server:
+    with tiny_predictor(tmp_path, "1") as server:
         with product_api(tmp_path, {"tiny": {"url": server.url}}) as api:
             given: list[str] = []
             for place in range(ROUNDS):

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from inference.ports import free_port
-from tests.support.tiny import room_environment
+from tests.support.tiny import make_tiny_artifact, room_environment
 
 
 class Predictor:
@@ -57,3 +57,11 @@ def predictor(artifact: Path, *arguments: str, grpc: bool = False) -> Iterator[P
         yield running
     finally:
         running.stop()
+
+
+@contextmanager
+def tiny_predictor(folder: Path, version: str = "4") -> Iterator[Predictor]:
+    """Train the tiny model into ``folder/artifact`` and run its predictor until the block ends."""
+    make_tiny_artifact(folder / "artifact")
+    with predictor(folder / "artifact", "--model_name", "tiny", "--model_version", version) as running:
+        yield running

@@ -11,8 +11,7 @@ import pytest
 from inference.gateway.description import describe
 from inference.gateway.openapi import operations
 from tests.support.gateway import ROW, ProductApi, product_api
-from tests.support.predictor import predictor
-from tests.support.tiny import make_tiny_artifact
+from tests.support.predictor import tiny_predictor
 
 pytestmark = pytest.mark.slow
 PRICE = "/api/ml/predictions/price"
@@ -27,9 +26,8 @@ DOCUMENT = describe()
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductApi]:
     folder = tmp_path_factory.mktemp("documented")
-    make_tiny_artifact(folder / "artifact")
     with (
-        predictor(folder / "artifact", "--model_name", "tiny", "--model_version", "4") as server,
+        tiny_predictor(folder) as server,
         product_api(folder, {"tiny": {"url": server.url}}, UNLIMITED) as running,
     ):
         yield running

@@ -17,8 +17,8 @@ import pytest
 from inference.gateway.defects import where
 from inference.v2 import encode_request
 from tests.support.gateway import ROW, ProductApi, product_api
-from tests.support.predictor import Predictor, predictor
-from tests.support.tiny import make_tiny_artifact, tiny_rows
+from tests.support.predictor import Predictor, tiny_predictor
+from tests.support.tiny import tiny_rows
 
 ROUTE = "/api/ml/lab/tiny"
 MARK = "zq7marker"
@@ -31,8 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Predictor]:
-    make_tiny_artifact(folder / "artifact")
-    with predictor(folder / "artifact", "--model_name", "tiny", "--model_version", "4") as running:
+    with tiny_predictor(folder) as running:
         yield running
 
 

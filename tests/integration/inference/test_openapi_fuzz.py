@@ -13,10 +13,9 @@ import pytest
 
 from components.records.database import Database
 from tests.support.gateway import ProductApi, product_api
-from tests.support.predictor import predictor
+from tests.support.predictor import tiny_predictor
 from tests.support.records import database, postgres_server
 from tests.support.surroundings import server
-from tests.support.tiny import make_tiny_artifact
 
 __all__ = ["database", "postgres_server"]
 pytestmark = pytest.mark.slow
@@ -43,19 +42,17 @@ def fuzz(api: ProductApi, folder: Path, examples: int, *more: str) -> None:
 
 
 def test_the_api_is_as_its_document_says(tmp_path: Path, database: Database) -> None:
-    make_tiny_artifact(tmp_path / "artifact")
     database.close()
     environment = {**ENVIRONMENT, "ARTHAFLOW_DATABASE_URL": database.url.render_as_string(hide_password=False)}
     with (
-        predictor(tmp_path / "artifact", "--model_name", "tiny", "--model_version", "4") as model,
+        tiny_predictor(tmp_path) as model,
         product_api(tmp_path, {"tiny": {"url": model.url, "explains": False}}, environment) as api,
     ):
         fuzz(api, tmp_path, EXAMPLES[database.dialect])
 
 
 def test_explanations_are_as_their_document_says(tmp_path: Path) -> None:
-    make_tiny_artifact(tmp_path / "artifact")
-    with predictor(tmp_path / "artifact", "--model_name", "tiny", "--model_version", "4") as model:
+    with tiny_predictor(tmp_path) as model:
         known = ("--artifact", tmp_path / "artifact", "--model_name", "tiny")
         with (
             server("explainer", tmp_path, *known, "--predictor_host", f"127.0.0.1:{model.port}") as explainer,

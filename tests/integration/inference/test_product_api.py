@@ -15,8 +15,8 @@ import pytest
 from inference.gateway.product.documents import ENDPOINTS
 from inference.v2 import encode_request
 from tests.support.gateway import ROW, ProductApi, product_api
-from tests.support.predictor import Predictor, predictor
-from tests.support.tiny import make_tiny_artifact, tiny_rows
+from tests.support.predictor import Predictor, tiny_predictor
+from tests.support.tiny import tiny_rows
 
 ROUTE = "/api/ml/lab/tiny"
 
@@ -28,8 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Predictor]:
-    make_tiny_artifact(folder / "artifact")
-    with predictor(folder / "artifact", "--model_name", "tiny", "--model_version", "4") as running:
+    with tiny_predictor(folder) as running:
         yield running
 
 
@@ -156,10 +155,9 @@ def test_every_row_of_the_documents_is_answered(api: ProductApi, endpoint: Any) 
 
 
 def test_a_dead_model_answers_from_the_cache_and_refuses_what_is_new(tmp_path: Path) -> None:
-    make_tiny_artifact(tmp_path / "artifact")
     known, unknown = {**ROW, "rsi_14": 50.0}, {**ROW, "rsi_14": 51.0}
     with (
-        predictor(tmp_path / "artifact", "--model_name", "tiny", "--model_version", "1") as dying,
+        tiny_predictor(tmp_path, "1") as dying,
         product_api(tmp_path, {"tiny": {"url": dying.url}}) as api,
         api.client("app") as client,
     ):

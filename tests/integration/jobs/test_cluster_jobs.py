@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from components.registry.versions import Registry
 from pipelines.jobs.config import JobSettings
 from pipelines.jobs.worker import Worker
 from tests.integration.pipelines.fake_kubeflow import FakeKubeflow, fake_kubeflow
+from tests.support.meanwhile import meanwhile
 from tests.support.tiny import make_tiny_artifact
 
 pytestmark = pytest.mark.slow
@@ -56,25 +56,19 @@ def test_a_training_job_is_a_run_that_is_followed_to_its_end(
 
 def test_what_the_run_registered_is_the_jobs_result(records: Database, home: Path, cluster: FakeKubeflow) -> None:
     number = put(records)
-    done = threading.Event()
 
-    def register() -> None:  # as the run's own step does on the cluster
-        while not done.wait(0.1):
-            for run in cluster.all("runs"):
-                artifact = make_tiny_artifact(home / "made").directory
-                tags = {"arthaflow.run_id": run["run_id"], "arthaflow.reason": "Promoted."}
-                Registry().register("tiny", artifact, key="1", tags=tags, params={}, metrics={"loss_ratio": 0.5})
-                cluster.busy = False
-                return
+    def register() -> bool:  # as the run's own step does on the cluster
+        for run in cluster.all("runs"):
+            artifact = make_tiny_artifact(home / "made").directory
+            tags = {"arthaflow.run_id": run["run_id"], "arthaflow.reason": "Promoted."}
+            Registry().register("tiny", artifact, key="1", tags=tags, params={}, metrics={"loss_ratio": 0.5})
+            cluster.busy = False
+            return True
+        return False
 
     cluster.busy = True
-    thread = threading.Thread(target=register)
-    thread.start()
-    try:
+    with meanwhile(register):
         work(records, home)
-    finally:
-        done.set()
-        thread.join()
     row = find_job(records, number)
     assert row["status"] == "completed", row["error_message"]
     assert (row["model_artifacts"]["version"], row["final_metrics"]) == ("1", {"loss_ratio": 0.5})
@@ -92,20 +86,14 @@ def test_a_failed_step_is_the_jobs_reason(records: Database, home: Path, cluster
 def test_a_cancelled_job_terminates_its_run(records: Database, home: Path, cluster: FakeKubeflow) -> None:
     cluster.busy = True
     number = put(records)
-    done = threading.Event()
 
-    def cancel() -> None:
-        while not done.wait(0.1):
-            if cluster.all("runs"):
-                ask_cancel(records, number)
-                return
+    def cancel() -> bool:
+        started = bool(cluster.all("runs"))
+        if started:
+            ask_cancel(records, number)
+        return started
 
-    thread = threading.Thread(target=cancel)
-    thread.start()
-    try:
+    with meanwhile(cancel):
         work(records, home)
-    finally:
-        done.set()
-        thread.join()
     assert find_job(records, number)["status"] == "cancelled"
     assert any(method == "POST" and path.endswith(":terminate") for method, path, _ in cluster.asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from inference.traffic import Traffic
 from pipelines.jobs.config import JobSettings
 from pipelines.jobs.worker import Worker
 from pipelines.stack import Stack
+from tests.support.meanwhile import meanwhile
 from tests.support.tiny import make_tiny_artifact, tiny_rows
 
 pytestmark = pytest.mark.slow
@@ -104,21 +104,15 @@ def test_staging_holds_a_version_ready_without_traffic(records: Database, home: 
 def test_a_cancelled_deployment_is_taken_back(records: Database, home: Path, serving: LocalServing) -> None:
     number = put(records, "deployment", "2", soak_s=600, max_wait_s=600)
     target = Stack(serving, get_spec("tiny")).target
-    done = threading.Event()
 
-    def cancel() -> None:
-        while not done.wait(0.2):
-            if target.canary_percent:
-                ask_cancel(records, number)
-                return
+    def cancel() -> bool:
+        started = bool(target.canary_percent)
+        if started:
+            ask_cancel(records, number)
+        return started
 
-    thread = threading.Thread(target=cancel)
-    thread.start()
-    try:
+    with meanwhile(cancel):
         work(records, home)
-    finally:
-        done.set()
-        thread.join()
     row = find_job(records, number)
     assert row["status"] == "cancelled"
     assert "All traffic goes to version 1" in row["error_message"]
