@@ -59,7 +59,7 @@ def validate(
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def features(
-    bars: dsl.Input[dsl.Dataset], market: dsl.Input[dsl.Dataset], table: dsl.Output[dsl.Dataset]
+    model: str, bars: dsl.Input[dsl.Dataset], market: dsl.Input[dsl.Dataset], table: dsl.Output[dsl.Dataset]
 ) -> NamedTuple("Features", [("definitions_hash", str)]):
     from pathlib import Path
 
@@ -67,7 +67,7 @@ def features(
     from components.stages.step import step
 
     with step("features"):
-        digest = data.features(Path(bars.path), Path(market.path), Path(table.path))
+        digest = data.features(model, Path(bars.path), Path(market.path), Path(table.path))
     return (digest,)
 
 
@@ -156,7 +156,7 @@ def evaluate(
         trained = {str(c.metadata["name"]): Path(c.path) for c in candidates}
         inputs, outputs = [Path(a.path) for a in (dataset, folds, lineage)], (blend, evaluation, backtest)
         told = learning.evaluate(request, trained, *inputs, *(Path(a.path) for a in outputs))
-        figures.draw(request, Path(backtest.path), Path(bars.path), Path(plots.path))
+        figures.draw(request, *(Path(a.path) for a in (evaluation, backtest, bars, plots)))
         metrics.metadata.update(learning.headline(told))
 
 

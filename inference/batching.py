@@ -86,10 +86,12 @@ class Batcher:
                 self._predict_in_thread(valid)
 
     def _take(self) -> Batch:
-        """Take calls from the queue until the next one would exceed the model's largest batch."""
+        """Take calls until the next one would exceed the model's largest batch, or has axes of other lengths."""
         call, first = self._waiting.popleft()
         calls, inputs, rows = [call], [first], call.rows
         while self._waiting and rows + self._waiting[0][0].rows <= self.served.max_batch:
+            if self.served.variable and not _alike(first, self._waiting[0][1]):
+                break
             call, more = self._waiting.popleft()
             calls.append(call)
             inputs.append(more)
@@ -163,3 +165,7 @@ class Batcher:
         if self._retired and self._thread is not None and not self._busy and not self._waiting:
             self._thread.shutdown(wait=False)
             self._thread = None
+
+
+def _alike(one: Inputs, other: Inputs) -> bool:
+    return all(array.shape[1:] == other[name].shape[1:] for name, array in one.items())

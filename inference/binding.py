@@ -38,6 +38,9 @@ class Binder:
             if short.count(name.split(".", 1)[1]) == 1 and name.split(".", 1)[1] not in self.tensors
         }
 
+        self.optional = tuple(t for t in schema.tensors if t.optional)
+        self.variable = any(t.variable for t in schema.tensors)
+
     def bind(self, request: InferRequest) -> tuple[Inputs, int]:
         """Return the batch and its number of rows.
 
@@ -56,6 +59,11 @@ class Binder:
             self._place(tensor_in, batch, columns)
         for name, found in columns.items():
             batch[name] = _from_columns(self.tensors[name], found)
+        if self.optional and batch:
+            rows_given = len(next(iter(batch.values())))
+            for tensor in self.optional:
+                if tensor.name not in batch:
+                    batch[tensor.name] = tensor.absent(rows_given)
         for tensor in self.schema.tensors:
             if tensor.name not in batch:
                 raise MissingValue(
@@ -67,6 +75,8 @@ class Binder:
         if len(rows) > 1:
             told = ", ".join(f"{t.name}: {len(batch[t.name])}" for t in self.schema.tensors)
             raise InvalidRequest(f"tensors differ in their rows ({told})", "Send the same rows in each.", path="inputs")
+        if self.variable:
+            self.schema.check_lengths(batch)
         return batch, _rows(batch[self.schema.names[0]], inputs[0])
 
     def _place(self, tensor_in: TensorIn, batch: Inputs, columns: dict[str, dict[int, TensorIn]]) -> None:
@@ -103,8 +113,8 @@ def _repeated(tensor_in: TensorIn) -> InvalidRequest:
 
 def _packed(tensor: Tensor, tensor_in: TensorIn) -> Array:
     shape = tensor_in.shape
-    if shape[1:] != tensor.shape or not shape:
-        want = ", ".join(["n", *map(str, tensor.shape)])
+    if not shape or not tensor.fits(tuple(shape[1:])):
+        want = ", ".join(["n", *("any" if n == -1 else str(n) for n in tensor.shape)])
         raise InvalidRequest(
             f"shape is {list(shape)}, expected [{want}]",
             f"Send the row axis first; {_layout(tensor)}",

@@ -114,7 +114,7 @@ def tensors_from_rows(rows: pd.DataFrame, schema: Schema) -> Batch:
     """Turn looked-up rows into the model's tensors.
 
     A tensor of one row axis and named columns takes the features of those names; any other (a window, a scalar) takes
-    the feature of its own name.
+    the feature of its own name. An optional tensor that the features lack stays empty.
 
     Raises
     ------
@@ -123,6 +123,9 @@ def tensors_from_rows(rows: pd.DataFrame, schema: Schema) -> Batch:
     """
     batch: dict[str, np.ndarray[Any, Any]] = {}
     for tensor in schema.tensors:
+        if tensor.optional and tensor.name not in rows.columns:
+            batch[tensor.name] = tensor.absent(len(rows))
+            continue
         by_column = len(tensor.shape) == 1 and bool(tensor.columns)
         wanted = tensor.column_names if by_column else (tensor.name,)
         missing = [name for name in wanted if name not in rows.columns]

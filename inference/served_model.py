@@ -49,6 +49,7 @@ class ServedModel:
         self.version = version
         self.golden_cases = 0
         self.max_batch = spec.serving.max_batch if spec.serving.batching else 1
+        self.variable = any(t.variable for t in artifact.input_schema.tensors)
         self.binder = Binder(artifact.input_schema)
         self.validator = Validator(artifact.input_schema)
         self.encoder = ResponseEncoder(name, version, artifact.output_schema)

@@ -27,7 +27,7 @@ def build(spec: ModelSpec) -> Callable[..., Any]:
     @dsl.pipeline(name=f"train-{base_name(spec.name)}", description=f"Trains and registers: {spec.title}.")
     def training_pipeline(
         model: str = spec.name,
-        source: str = "embedded",
+        source: str = spec.source,
         bar: str = "1d",
         until: str = "",
         as_of: str = "",
@@ -64,7 +64,7 @@ def prepare(asked: Mapping[str, Any], *, source: Any, bar: Any, until: Any, as_o
     raw = retried(fresh(steps.ingest(source=source, bar=bar, until=until)))
     checked = retried(fresh(steps.validate(bar=bar, as_of=as_of, bars=raw.outputs["bars"])))
     bars = checked.outputs["accepted"]
-    table = retried(feature_store(fresh(steps.features(bars=bars, market=raw.outputs["market"]))))
+    table = retried(feature_store(fresh(steps.features(model=asked["model"], bars=bars, market=raw.outputs["market"]))))
     data = fresh(
         steps.split(
             **asked,

@@ -47,7 +47,7 @@ def build_tune(spec: ModelSpec) -> Callable[..., Any]:
     @dsl.pipeline(name=f"tune-{base_name(spec.name)}", description=f"Tunes and registers: {spec.title}.")
     def tuning_pipeline(
         model: str = spec.name,
-        source: str = "embedded",
+        source: str = spec.source,
         bar: str = "1d",
         until: str = "",
         as_of: str = "",

@@ -73,14 +73,20 @@ class Dataset:
             "entity": pa.array(self.entities.astype(str).tolist()),
         }
         layout: dict[str, list[int]] = {}
+        empty: dict[str, str] = {}
         for kind, tensors in (("inputs", self.inputs), ("targets", self.targets)):
             for name, array in tensors.items():
                 key = f"{kind}.{name}"
                 layout[key] = list(array.shape[1:])
+                if 0 in array.shape[1:]:
+                    # No value in any row: the layout alone says that the tensor exists, and of which type.
+                    empty[key] = array.dtype.str
+                    continue
                 flat = pa.array(array.reshape(-1).tolist() if array.dtype == object else array.reshape(-1))
                 width = int(np.prod(array.shape[1:])) if array.ndim > 1 else 0
                 arrays[key] = pa.FixedSizeListArray.from_arrays(flat, width) if width else flat
-        table = pa.table(arrays).replace_schema_metadata({"arthaflow.layout": json.dumps(layout)})
+        facts = {"arthaflow.layout": json.dumps(layout), "arthaflow.empty": json.dumps(empty)}
+        table = pa.table(arrays).replace_schema_metadata(facts)
         pq.write_table(table, path, compression="zstd")
 
     @classmethod
@@ -92,9 +98,13 @@ class Dataset:
         with pq.ParquetFile(path) as file:
             table = file.read().combine_chunks()
         layout = json.loads(table.schema.metadata[b"arthaflow.layout"])
+        empty = json.loads(table.schema.metadata.get(b"arthaflow.empty", b"{}"))
         tensors: dict[str, Tensors] = {"inputs": {}, "targets": {}}
         for key, shape in layout.items():
             kind, name = key.split(".", 1)
+            if key in empty:
+                tensors[kind][name] = np.empty((len(table), *shape), dtype=empty[key])
+                continue
             column = table[key].combine_chunks()
             values = column.flatten() if shape else column
             tensors[kind][name] = values.to_numpy(zero_copy_only=False).reshape(len(table), *shape)

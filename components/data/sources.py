@@ -7,12 +7,14 @@ from typing import Literal
 
 import pandas as pd
 
-from components.data import embedded
+from components.data import embedded, embedded_stocks
 from components.data.bars import tidy
 from components.data.files import Convention, read_bars
 from components.errors import ConfigurationError
 
 EMBEDDED = "embedded"
+SHIPPED = {EMBEDDED: embedded.bars, embedded_stocks.NAME: embedded_stocks.bars}
+"""Sources that travel inside dependencies, by name."""
 
 
 def load_bars(
@@ -32,7 +34,8 @@ def load_bars(
     Parameters
     ----------
     source : str
-        ``"embedded"`` (S&P 500 and NASDAQ, daily, 1999-2018) or the path of a CSV or Parquet file.
+        ``"embedded"`` (S&P 500 and NASDAQ, daily, 1999-2018), ``"embedded-stocks"`` (closes of 20 US stocks, daily,
+        1990-2022) or the path of a CSV or Parquet file.
     bar : str
         Length of a bar: ``"1d"``, ``"1h"``, ``"30m"``, ``"15m"``, ``"5m"`` or ``"1m"``.
     until : str
@@ -53,12 +56,12 @@ def load_bars(
     ConfigurationError
         If ``bar`` or ``until`` cannot be understood, or the embedded source has no such bar.
     """
-    if source == EMBEDDED:
+    if source in SHIPPED:
         if bar != "1d":
             raise ConfigurationError(
                 f"The embedded source has daily bars only, {bar!r} was asked.", "Give the path of an intraday file."
             )
-        frame = embedded.bars()
+        frame = SHIPPED[source]()
     else:
         frame = read_bars(Path(source), Convention(bar, stamps, timezone, without_volume))
     if until:

@@ -49,17 +49,13 @@ def model_card(
         *(f"> {text(line)}" for line in spec.disclaimers),
         f"**{text((verdict or {}).get('reason') or 'No gate has judged it.')}** {word}",
         "## Use",
-        f"Forecasts `{spec.target}` at {', '.join(f.horizon(h) for h in spec.horizons)}{intervals}. "
-        f"Owner: {text(spec.owner)}. It informs; it is not meant to trade on, and not for securities or bars "
-        "unlike those it was trained on.",
+        f"{purpose(spec, intervals)} Owner: {text(spec.owner)}. It informs; it is not meant to trade on, "
+        "and not for securities or bars unlike those it was trained on.",
         "## How good, against what",
-        f"Out of sample, walk-forward and purged, {f.count(evaluation.get('rows'))} forecasts per horizon"
+        f"Out of sample, walk-forward and purged, {f.count(evaluation.get('rows'))} "
+        + ("answers" if spec.judge else "forecasts per horizon")
         + (f", {f.date(period['from'])} to {f.date(period['until'])}." if period else "."),
-        scores(evaluation),
-        "## Tests",
-        tests(evaluation),
-        "## By volatility regime",
-        regimes(evaluation),
+        *(judgement(evaluation) if spec.judge else forecasts(evaluation)),
         *tuning(evaluation),
         "## Data and lineage",
         f"Licence of the data: {text(spec.data_licence)}.",
@@ -68,6 +64,41 @@ def model_card(
         table(("check", "result", "in words"), [_check(check) for check in (verdict or {}).get("checks") or ()]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def purpose(spec: ModelSpec, intervals: str) -> str:
+    """What it answers."""
+    if spec.judge:
+        return f"Answers {', '.join(f'`{name}`' for name in spec.outputs)}."
+    return f"Forecasts `{spec.target}` at {', '.join(f.horizon(h) for h in spec.horizons)}{intervals}."
+
+
+def forecasts(evaluation: Record) -> list[str]:
+    """The sections about forecasts of a target."""
+    return [
+        scores(evaluation),
+        "## Tests",
+        tests(evaluation),
+        "## By volatility regime",
+        regimes(evaluation),
+    ]
+
+
+def judgement(evaluation: Record) -> list[str]:
+    """The sections about answers that a judge scored: losses beside the baselines', and claims."""
+    told: Record = evaluation["judged"]
+    rows = [("this model", f.number(told["loss"], 4), "", "")]
+    rows += [
+        (f.label(name), f.number(rival["loss"], 4), f.number(rival["ratio"], 3), (rival["test"] or {}).get("verdict"))
+        for name, rival in told["baselines"].items()
+    ]
+    words = {True: "holds", False: "does not hold", None: "not judged"}
+    claims = [(f.label(c["name"]), words[c["passed"]], c["detail"]) for c in told["claims"]]
+    return [
+        table(("", f"{told['name']} (lower is better)", "ratio", "test"), rows),
+        "## Claims",
+        table(("claim", "result", "in words"), claims) or "The judge makes no claims beyond the loss.",
+    ]
 
 
 def scores(evaluation: Record) -> str:

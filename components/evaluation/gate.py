@@ -7,26 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from components.evaluation.check import Check
+from components.evaluation.judged_gate import judged_checks, judged_notes
 from components.models.spec import ModelSpec
-
-
-@dataclass(frozen=True)
-class Check:
-    """One condition of the gate.
-
-    Attributes
-    ----------
-    name : str
-        Short name.
-    passed : bool
-        Whether it holds.
-    detail : str
-        The figures, in words.
-    """
-
-    name: str
-    passed: bool
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -58,19 +41,22 @@ def decide(spec: ModelSpec, evaluation: Mapping[str, Any]) -> Verdict:
         ``reason`` is one sentence: the figures that decided it, and what the model does not achieve.
     """
     figures, production = evaluation["gate"], evaluation["production"]
-    checks = [
+    checks = [*(judged_checks if spec.judge else _forecast_checks)(spec, figures), _production(spec, production)]
+    failed = [c for c in checks if not c.passed]
+    if failed:
+        return Verdict(False, f"Refused: {'; '.join(c.detail for c in failed)}.", checks)
+    notes = judged_notes(spec, figures) if spec.judge else _notes(figures)
+    caveat = f"; but {', and '.join(notes)}" if notes else ""
+    return Verdict(True, f"Promoted: {'; '.join(c.detail for c in checks[1:])}{caveat}.", checks)
+
+
+def _forecast_checks(spec: ModelSpec, figures: Mapping[str, Any]) -> list[Check]:
+    return [
         _finite(figures),
         _beats_baseline(spec, figures),
         _point(spec, figures),
         *([_coverage(spec, figures)] if figures.get("coverage") is not None else []),
-        _production(spec, production),
     ]
-    failed = [c for c in checks if not c.passed]
-    if failed:
-        return Verdict(False, f"Refused: {'; '.join(c.detail for c in failed)}.", checks)
-    notes = _notes(figures)
-    caveat = f"; but {', and '.join(notes)}" if notes else ""
-    return Verdict(True, f"Promoted: {'; '.join(c.detail for c in checks[1:])}{caveat}.", checks)
 
 
 def _finite(figures: Mapping[str, Any]) -> Check:

@@ -84,6 +84,26 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A document that applications keep with the platform, so that a request may name it instead of carrying it.
+
+    Attributes
+    ----------
+    entity_type : str
+        ``portfolio``, ``goal`` or ``strategy``; models that share it share the documents.
+    id_field : str
+        Field of the request that names one, for example ``portfolio_id``.
+    shape : type of BaseModel
+        Its parts that this model needs, under the names of the request's fields. Where a request leaves one of them out
+        and names a document, the document's part takes its place.
+    """
+
+    entity_type: str
+    id_field: str
+    shape: type[BaseModel]
+
+
+@dataclass(frozen=True)
 class ProductSpec:
     """How applications ask one model.
 
@@ -115,6 +135,8 @@ class ProductSpec:
         minutes ages faster than one about next month.
     stale_for_s : float or callable
         How long after that an answer may still stand in, marked stale, while the model cannot answer; 0 for never.
+    kept : Kept or None
+        Documents that a request may name; None where it always carries everything.
     durable : bool
         Whether a prediction must be in the database, not only in the on-disk queue, before it is answered.
     """
@@ -131,6 +153,7 @@ class ProductSpec:
     reference: Callable[[Any], float | None] | None = None
     cache_ttl_s: float | Callable[[Any], float] = 3600.0
     stale_for_s: float | Callable[[Any], float] = 0.0
+    kept: Kept | None = None
     durable: bool = False
 
     def lives(self, request: Any) -> float:

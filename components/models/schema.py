@@ -65,7 +65,8 @@ class Tensor:
     datatype : str
         A key of :data:`DTYPES`.
     shape : tuple of int
-        Shape of one row; ``()`` for a scalar per row.
+        Shape of one row; ``()`` for a scalar per row. An axis of ``-1`` is as long as the request makes it (the number
+        of a portfolio's holdings); every such axis of a request has the same length, or is empty.
     columns : tuple of Column
         Names of the last axis; empty when it has none.
     unit, description : str
@@ -84,6 +85,8 @@ class Tensor:
             raise ValueError(
                 f"tensor {self.name!r}: unknown datatype {self.datatype!r}; use one of {', '.join(DTYPES)}"
             )
+        if any(n < -1 for n in self.shape):
+            raise ValueError(f"tensor {self.name!r}: shape {self.shape} has a negative axis; -1 alone means any length")
         if self.columns and (not self.shape or self.shape[-1] != len(self.columns)):
             raise ValueError(f"tensor {self.name!r}: {len(self.columns)} columns do not fit shape {self.shape}")
 
@@ -92,6 +95,26 @@ class Tensor:
         """Numpy dtype of the tensor."""
         kind: np.dtype[Any] = np.dtype(DTYPES[self.datatype])
         return kind
+
+    @property
+    def variable(self) -> bool:
+        """Whether a request decides the length of an axis."""
+        return -1 in self.shape
+
+    @property
+    def optional(self) -> bool:
+        """Whether a request may leave the tensor out, which stands for axes of length 0."""
+        return bool(self.shape) and all(n == -1 for n in self.shape)
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether one row may have this shape."""
+        return shape == self.shape or (
+            len(shape) == len(self.shape) and all(n in (-1, m) for n, m in zip(self.shape, shape, strict=True))
+        )
+
+    def absent(self, rows: int) -> npt.NDArray[Any]:
+        """Return what an optional tensor is when a request leaves it out: no value in any row."""
+        return np.empty((rows, *(0 for _ in self.shape)), dtype=self.dtype)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -153,11 +176,34 @@ class Schema:
         rows = len(batch[self.tensors[0].name])
         for tensor in self.tensors:
             _validate_tensor(tensor, batch[tensor.name], rows)
+        self.check_lengths(batch)
+
+    def check_lengths(self, batch: Batch) -> None:
+        """Check that the axes whose length a request decides agree; an empty one stands for "not given".
+
+        Raises
+        ------
+        InvalidRequest
+            With the two tensors that differ.
+        """
+        first: tuple[str, int] | None = None
+        for tensor in self.tensors:
+            for axis, length in enumerate(tensor.shape):
+                found = batch[tensor.name].shape[1 + axis] if length == -1 else 0
+                if not found:
+                    continue
+                first = first or (tensor.name, found)
+                if found != first[1]:
+                    raise InvalidRequest(
+                        f"it has {found} values along an axis where {first[0]!r} has {first[1]}",
+                        "Give both the same length, one value for each holding.",
+                        path=tensor.name,
+                    )
 
 
 def _validate_tensor(tensor: Tensor, array: npt.NDArray[Any], rows: int) -> None:
-    if array.shape[1:] != tensor.shape or len(array) != rows:
-        want = ", ".join(map(str, (rows, *tensor.shape)))
+    if not tensor.fits(array.shape[1:]) or len(array) != rows:
+        want = ", ".join("n" if n == -1 else str(n) for n in (rows, *tensor.shape))
         raise InvalidRequest(
             f"shape is [{', '.join(map(str, array.shape))}], expected [{want}]",
             "Send every tensor with the row axis first and the same number of rows.",

@@ -30,6 +30,11 @@ class GateSpec:
         Largest allowed distance of the first horizon's interval coverage from its nominal level, decimal.
     max_loss_to_production : float
         Largest allowed relative loss on ``metric`` against the version in production, decimal.
+    must : str
+        For a model with a judge: ``beat`` its first baseline significantly, or ``match`` it, which is to be not
+        significantly worse.
+    claims : tuple of str
+        For a model with a judge: names of the claims that must hold.
     """
 
     metric: str = "interval_score"
@@ -37,6 +42,8 @@ class GateSpec:
     max_rmse_ratio: float = 1.02
     coverage_tolerance: float = 0.03
     max_loss_to_production: float = 0.02
+    must: Literal["beat", "match"] = "beat"
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,9 @@ class ExplainerSpec:
 
     ``kinds`` in order of preference; the first whose library is installed is the default. ``output`` and ``column``
     select the explained number; the explanation attributes its difference from the background mean.
+
+    ``contributions`` names the output tensor whose values add up to the explained number, for the kind
+    ``decomposition``, and ``labels`` the text tensor (input or output) of the same length that says whose they are.
     """
 
     kinds: tuple[str, ...] = (
@@ -58,6 +68,8 @@ class ExplainerSpec:
     )
     output: str = ""
     column: str = ""
+    contributions: str = ""
+    labels: str = ""
     background_rows: int = 64
     seed: int = 7
 
@@ -220,6 +232,11 @@ class ModelSpec:
     model, dataset : str
         ``module:object`` of the :class:`~components.models.contract.Model` class and of the dataset builder; a leading
         dot is relative to the model's own folder.
+    judge : str
+        ``module:object`` of the :class:`~components.evaluation.judge.Judge` that scores the model's answers; empty for
+        a model whose outputs are compared with its target as forecasts.
+    source : str
+        Where its data comes from unless a run says otherwise: see :func:`components.data.sources.load_bars`.
     feature_service : str
         Feast feature service that serves online requests; empty when requests always carry features.
     runtime : str
@@ -243,8 +260,10 @@ class ModelSpec:
     data_licence: str
     model: str = ".model:Model"
     dataset: str = ".data:build_dataset"
+    judge: str = ""
+    source: str = "embedded"
     feature_service: str = ""
-    runtime: Literal["onnx", "xgboost", "numpy", "torch", "text"] = "onnx"
+    runtime: Literal["onnx", "xgboost", "numpy", "skfolio", "torch", "text"] = "onnx"
     task: Literal["forecast", "regression", "classification"] = "forecast"
     target: str = "target"
     horizons: tuple[str, ...] = ("target",)

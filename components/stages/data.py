@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from components.catalog import get_spec
 from components.registry.lineage import Lineage
 from components.registry.lineage import run_id as run_id_of
 from components.settings import settings
@@ -67,16 +68,21 @@ def validate(
     return Checked(data_hash(report.accepted), counts)
 
 
-def features(bars: Path, market: Path, table: Path) -> str:
+def features(model: str, bars: Path, market: Path, table: Path) -> str:
     """Compute features, keep them in the feature store, join them back point-in-time, and materialise them for serving.
+
+    A model without a feature service builds its dataset of the bars alone: its table says which rows there are.
 
     Returns
     -------
     str
-        SHA-256 of the features' definitions.
+        SHA-256 of the features' definitions; empty without a feature service.
     """
     import pandas as pd
 
+    if not get_spec(model).feature_service:
+        pd.read_parquet(bars, columns=["entity", "timestamp"]).to_parquet(table, index=False)
+        return ""
     from components.features.price import compute_features
     from feature_repo.store import materialise, open_store, training_frame, write_features
 

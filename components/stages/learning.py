@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def evaluate(
     found = judge(spec, data, parts, candidates, params, production(request.model))
     origin = read_json(lineage)
     told: dict[str, Any] = found.to_dict() | _tuning(origin)
-    write_json(evaluation, told)
+    write_json(evaluation, told | {"plots": [asdict(plot) for plot in getattr(found, "plots", ())]})
     found.backtest.to_parquet(backtest, index=False)
     metadata = {"lineage": origin, "metrics": headline(told), "evaluation": told}
     assemble(spec, data, parts, candidates, params, metadata, blend)
@@ -75,8 +76,6 @@ def gate(request: Request, evaluation: Path, policy: str, decision: Path) -> dic
     dict
         ``promote``, ``reason`` (one sentence), ``checks``, ``forced``.
     """
-    from dataclasses import asdict
-
     from components.evaluation.gate import decide
 
     check_policy(policy)

@@ -43,14 +43,14 @@ def report(
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         commands=(f"arthaflow run {model}",),
         evaluation=told,
-        backtest=pd.read_parquet(backtest),
+        backtest=None if spec.judge else pd.read_parquet(backtest),
         bars=pd.read_parquet(bars),
         lineage=asdict(origin),
         verdict=verdict,
         absent=dict.fromkeys(("forecast", "attributions", "drift", "rollout", "serving"), absent),
     )
     build_report(data, page)
-    asked = replace(spec, horizons=tuple(told["horizons"]))
+    asked = replace(spec, horizons=tuple(told["horizons"]) or spec.horizons)
     text = model_card(asked, told, verdict=verdict, lineage=asdict(origin), version=version)
     card.write_text(text + "\n", encoding="utf-8")
     return headline(told)

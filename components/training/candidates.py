@@ -68,7 +68,7 @@ def train_candidate(
         candidate = makers[name]().fit(data.take(fold.train), data.take(fold.validation))
         made = _predict(candidate, data, fold)
         parts += made
-        table[_fold_name(fold)] = {p.split: _skill(model, horizons, data, fold, p) for p in made}
+        table[_fold_name(fold)] = {p.split: _skill(spec, model, horizons, data, fold, p) for p in made}
     with atomic_directory(out) as scratch:
         (scratch / "member").mkdir()
         candidate.save(scratch / "member")
@@ -94,7 +94,12 @@ def _fold_name(fold: Fold) -> str:
     return "final" if fold.number < 0 else str(fold.number)
 
 
-def _skill(model: Model, horizons: tuple[str, ...], data: Dataset, fold: Fold, part: Part) -> dict[str, Any]:
+def _skill(
+    spec: ModelSpec, model: Model, horizons: tuple[str, ...], data: Dataset, fold: Fold, part: Part
+) -> dict[str, Any]:
+    if spec.judge:
+        # A judge scores the whole model's answers; a candidate's numbers have no target of their own.
+        return {"rows": len(part.rows)}
     actual = model.blend_target(data.take(part.rows))
     naive = model.blend_target(data.take(fold.train)).mean(axis=0)
     rmse, reference = (np.sqrt(np.mean((actual - p) ** 2, axis=0)) for p in (part.values, naive))

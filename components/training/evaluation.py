@@ -18,6 +18,7 @@ from components.models.contract import FloatArray, Model
 from components.models.spec import ModelSpec
 from components.training.context import Context, fold_backtest
 from components.training.gate_figures import gate_figures, headline, production_figures
+from components.training.judged import JudgedEvaluation, judge_model
 from components.training.member_scores import member_scores
 from components.training.parameters import horizons_of, make_model
 from components.training.predictions import Predictions
@@ -30,7 +31,7 @@ def evaluate(
     candidate_dirs: Mapping[str, Path],
     params: Mapping[str, Any],
     production: Path | None,
-) -> Evaluation:
+) -> Evaluation | JudgedEvaluation:
     """Blend the candidates anew in every fold and judge the blend on the fold's test rows.
 
     Parameters
@@ -48,8 +49,11 @@ def evaluate(
         Figures: ``metrics`` (the headline as flat numbers), ``horizons``, ``by_entity``, ``by_regime`` (metrics of
         the model and its baselines by horizon; relative to the current value unless they say ``price``), ``tests``,
         ``members`` (each candidate alone, in the blend's unit), ``confidence``, ``folds`` (periods, rows, blend
-        weights, metrics), ``gate`` and ``production`` (what the gate reads).
+        weights, metrics), ``gate`` and ``production`` (what the gate reads). A model with a judge is evaluated by
+        :func:`components.training.judged.judge_model` instead.
     """
+    if spec.judge:
+        return judge_model(spec, data, folds, candidate_dirs, params, production)
     model = make_model(spec, params)
     horizons = horizons_of(spec, model)
     stored = {name: Predictions(path) for name, path in candidate_dirs.items()}

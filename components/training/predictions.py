@@ -16,7 +16,7 @@ FILE = "predictions.parquet"
 
 @dataclass(frozen=True)
 class Part:
-    """Predictions of one fold's validation or test rows, shape (rows, horizons)."""
+    """Predictions of one fold's validation or test rows: (rows, horizons), or a direct model's numbers."""
 
     fold: int
     split: str
@@ -25,7 +25,10 @@ class Part:
 
 
 def write_predictions(parts: list[Part], horizons: tuple[str, ...], path: Path) -> None:
-    """Write columns ``fold``, ``row``, ``split`` and one per horizon to Parquet."""
+    """Write columns ``fold``, ``row``, ``split`` and one per number of a prediction to Parquet.
+
+    The columns are named after the horizons where there are as many.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -35,7 +38,9 @@ def write_predictions(parts: list[Part], horizons: tuple[str, ...], path: Path) 
         "row": np.concatenate([p.rows for p in parts]),
         "split": np.concatenate([np.full(len(p.rows), p.split, dtype=object) for p in parts]).tolist(),
     }
-    pq.write_table(pa.table(table | {name: values[:, h] for h, name in enumerate(horizons)}), path, compression="zstd")
+    width = values.shape[1]
+    names = horizons if len(horizons) == width else tuple(f"number_{i}" for i in range(width))
+    pq.write_table(pa.table(table | {name: values[:, i] for i, name in enumerate(names)}), path, compression="zstd")
 
 
 class Predictions:

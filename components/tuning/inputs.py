@@ -125,10 +125,10 @@ def embedded_inputs(spec: ModelSpec) -> Inputs:
     with TemporaryDirectory() as scratch:
         names = ("bars", "market", "accepted", "rejected", "page", "summary")
         bars, market, accepted, rejected, page, told = (Path(scratch, name) for name in names)
-        stage.ingest(EMBEDDED, "1d", "", bars, market)
+        stage.ingest(spec.source, "1d", "", bars, market)
         stage.validate(bars, "1d", accepted, rejected, page, told)
         checked, context = pd.read_parquet(accepted), pd.read_parquet(market)
-    table = compute_features(checked, context)
+    table = compute_features(checked, context) if spec.feature_service else checked[["entity", "timestamp"]]
     data: Dataset = spec.resolve(spec.dataset)(table, checked, spec.horizons)
     return Inputs(spec, data, walk_forward(data), {})
 

@@ -17,6 +17,7 @@ import numpy as np
 from components.data.dataset import Dataset
 from components.errors import ConfigurationError
 from components.evaluation.backtest import join
+from components.evaluation.judge import Judge
 from components.evaluation.scoring import by_time, row_loss
 from components.evaluation.splits import Fold, Folds
 from components.models.contract import FloatArray, Model
@@ -77,7 +78,7 @@ class Objective:
         self.folds = tuning_folds(data, folds)
         self.space: Space = space_of(spec).without(fixed)
         self.fits = 0
-        self._context = Context.of(spec, data, folds)
+        self._context = None if spec.judge else Context.of(spec, data, folds)
         self._kept: dict[tuple[str, int], tuple[str, dict[str, FloatArray]]] = {}
 
     @property
@@ -104,21 +105,44 @@ class Objective:
         """
         chosen = self.space.parse(assignment)
         params = {**self.fixed, **chosen}
+        loss, fold = self._judged(params) if self._context is None else self._forecast(self._context, params)
+        blocks = _block_means(loss, fold)
+        if not np.isfinite(loss).all():
+            raise ConfigurationError(f"{chosen} gives a loss that is not finite.", "Narrow the search space.")
+        return Score(float(np.mean(blocks)), blocks)
+
+    def _forecast(self, context: Context, params: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
+        """Return loss relative to the baseline's and fold of every time."""
         parts = []
         for fold in self.folds:
-            stored = {name: self._predictions(name, fold, params) for name in self._candidates(params)}
-            held, tested = ({n: p[part] for n, p in stored.items()} for part in ("validation", "test"))
-            model = make_model(self.spec, params).combine(held, self.data.take(fold.validation))
-            parts.append(fold_backtest(self._context, model, fold, held, tested))
+            model, held, tested = self._blended(fold, params)
+            parts.append(fold_backtest(context, model, fold, held, tested))
         whole = join(parts)
         metric, nominal = self.spec.gate.metric, self.spec.coverage
         baseline = next(iter(whole.baselines.values()))
         scale = row_loss(whole, baseline, metric, nominal).mean(axis=0)
         loss = by_time((row_loss(whole, whole.model, metric, nominal) / scale).mean(axis=1), whole.times)
-        blocks = _block_means(loss, by_time(whole.fold.astype(np.float64), whole.times))
-        if not np.isfinite(loss).all():
-            raise ConfigurationError(f"{chosen} gives a loss that is not finite.", "Narrow the search space.")
-        return Score(float(np.mean(blocks)), blocks)
+        return loss, by_time(whole.fold.astype(np.float64), whole.times)
+
+    def _judged(self, params: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
+        """The same of a model that has a judge; a loss may be negative, so the baseline's size scales it."""
+        judge: Judge = self.spec.resolve(self.spec.judge)
+        losses, rivals, times, numbers = [], [], [], []
+        for fold in self.folds:
+            model, _, tested = self._blended(fold, params)
+            rows = self.data.take(fold.test)
+            history = self.data.take(np.sort(np.concatenate([fold.train, fold.validation])))
+            losses.append(judge.loss(model.finish(tested, rows.inputs), rows))
+            rivals.append(judge.loss(next(iter(judge.baselines.values()))(history, rows), rows))
+            times.append(rows.times)
+            numbers.append(np.full(len(rows), float(fold.number)))
+        scale, stamps = abs(float(np.concatenate(rivals).mean())), np.concatenate(times)
+        return by_time(np.concatenate(losses) / scale, stamps), by_time(np.concatenate(numbers), stamps)
+
+    def _blended(self, fold: Fold, params: Mapping[str, Any]) -> tuple[Model, Any, Any]:
+        stored = {name: self._predictions(name, fold, params) for name in self._candidates(params)}
+        held, tested = ({n: p[part] for n, p in stored.items()} for part in ("validation", "test"))
+        return make_model(self.spec, params).combine(held, self.data.take(fold.validation)), held, tested
 
     def _candidates(self, params: Mapping[str, Any]) -> list[str]:
         model = make_model(self.spec, params)

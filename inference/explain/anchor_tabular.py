@@ -31,7 +31,7 @@ def direction(problem: Problem) -> tuple[str, str, float | None]:
     for group in problem.packing.groups:
         if problem.task == "forecast" and group.name == CURRENT and group.unit == problem.target.unit:
             return "not up", "up", None
-    return "below", "above", float(np.median(problem(problem.background)))
+    return "below", "above", float(np.median(problem.usual()))
 
 
 def anchor_tabular(problem: Problem, row: FloatArray) -> dict[str, Any]:

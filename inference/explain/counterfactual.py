@@ -5,7 +5,7 @@ features alone, and is asked of the served model once more before it is returned
 feature's change over its range in the background (Gower's distance without the mean).
 
 What is held still unasked: tensors of more axes (one does not change a window of bars at will), features that never
-vary in the background, and the column that the goal is measured against. Features that are functions of one another
+vary in the background, text, whatever has no fixed length, and the column that the goal is measured against. Features that are functions of one another
 are moved one by one all the same: a counterfactual tells what the model reacts to, not what can be brought about.
 
 Sources
@@ -173,7 +173,8 @@ def _tell(
     told = [
         f"{c['feature']} {c['to']:.4g} instead of {c['from']:.4g}{f' {u}' if (u := c['unit']) else ''}" for c in changes
     ]
-    instance = {name: values[0].tolist() for name, values in problem.packing.unpack(made[None, :]).items()}
+    whole = problem.packing.join(made[None, :], problem.context)
+    instance = {name: values[0].tolist() for name, values in whole.items()}
     return {
         "changes": changes,
         "prediction": reached,

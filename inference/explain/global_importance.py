@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from inference.explain.options import Options
@@ -50,10 +51,11 @@ class ImportanceOptions(Options):
 def global_importance(problem: Problem, options: ImportanceOptions | None = None) -> dict[str, Any]:
     """Rank the features of the whole model."""
     asked = options or ImportanceOptions()
-    rows = problem.subsample(asked.rows)
-    values = shapley_values(problem, rows)
+    places = problem.spread(asked.rows)
+    rows = problem.background[places]
+    values = shapley_values(problem, places)
     shuffled = permuted(problem, asked.repeats)
-    answers = problem(problem.background)
+    answers = problem.usual()
     mean = np.abs(values).mean(axis=0)
     error = np.abs(values).std(axis=0, ddof=1) / np.sqrt(len(rows))
     entries = []
@@ -90,13 +92,14 @@ def global_importance(problem: Problem, options: ImportanceOptions | None = None
     }
 
 
-def shapley_values(problem: Problem, rows: FloatArray) -> FloatArray:
-    """Return permutation Shapley values of rows of shape (n, width); shape (n, groups)."""
+def shapley_values(problem: Problem, places: npt.NDArray[np.intp]) -> FloatArray:
+    """Return permutation Shapley values of some background rows, each beside its own context; shape (n, groups)."""
     index = {g.name: j for j, g in enumerate(problem.packing.groups)}
-    values = np.empty((len(rows), len(index)))
-    for i, row in enumerate(rows):
-        single = replace(problem, calls=0, budget_rows=max(problem.budget_rows * BUDGETS // len(rows), 2))
-        for entry in permutation_shap(single, row)["attributions"]:
+    values = np.empty((len(places), len(index)))
+    for i, place in enumerate(places):
+        budget = max(problem.budget_rows * BUDGETS // len(places), 2)
+        single = replace(problem.at(problem.beside(place[None])), budget_rows=budget)
+        for entry in permutation_shap(single, problem.background[place])["attributions"]:
             values[i, index[entry["feature"]]] = entry["attribution"]
         problem.calls += single.calls
     return values
@@ -106,7 +109,8 @@ def permuted(problem: Problem, repeats: int) -> FloatArray:
     """Return the mean absolute change of the answer when a feature is permuted; shape (repeats, groups)."""
     rng = np.random.default_rng(problem.seed)
     background, groups = problem.background, problem.packing.groups
-    before = problem(background)
+    before = problem.usual()
+    beside = problem.beside(np.tile(np.arange(len(background)), len(groups)))
     changes = np.empty((repeats, len(groups)))
     for repeat in range(repeats):
         tables = []
@@ -114,7 +118,7 @@ def permuted(problem: Problem, repeats: int) -> FloatArray:
             table = background.copy()
             table[:, group.start : group.stop] = background[rng.permutation(len(background)), group.start : group.stop]
             tables.append(table)
-        after = problem(np.concatenate(tables)).reshape(len(groups), len(background))
+        after = problem(np.concatenate(tables), beside).reshape(len(groups), len(background))
         changes[repeat] = np.abs(after - before).mean(axis=1)
     return changes
 

@@ -7,17 +7,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from components.errors import ConfigurationError, InvalidRequest
 from components.models.schema import Batch, Schema, Tensor
 from components.models.spec import ExplainerSpec
-from inference.explain.packing import FloatArray, Packing
+from inference.explain.packing import Context, FloatArray, Packing
 
-Predict = Callable[[Batch, str], Batch]
-"""Asks the model for one output of a batch, over the inference protocol."""
+Predict = Callable[[Batch, tuple[str, ...]], Batch]
+"""Asks the model for some outputs of a batch, over the inference protocol."""
 
 BATCH_ROWS = 512
 """Rows per request to the predictor."""
+
+BATCH_VALUES = 2**20
+"""Values of context per request to the predictor; fewer rows are sent where each carries many."""
 
 
 @dataclass
@@ -77,6 +81,58 @@ def find_target(schema: Schema, spec: ExplainerSpec) -> Target:
     return Target(tensor, tensor.column_names.index(spec.column))
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The model's own parts of the number that it is explained by.
+
+    Attributes
+    ----------
+    values : str
+        Output tensor whose values add up to it.
+    labels : str
+        Text tensor, among inputs or outputs, that says whose each value is; empty where the columns' names do.
+    of : Target
+        The number.
+    """
+
+    values: str
+    labels: str
+    of: Target
+
+
+def find_parts(inputs: Schema, outputs: Schema, spec: ExplainerSpec) -> Parts | None:
+    """Return the parts that the spec names; None where it names none.
+
+    Raises
+    ------
+    ConfigurationError
+        If the artifact has no such tensors, or they do not fit each other.
+    """
+    if not spec.contributions:
+        return None
+    if spec.contributions not in outputs.names:
+        raise ConfigurationError(
+            f"The spec's contributions are {spec.contributions!r}, the artifact's outputs {', '.join(outputs.names)}.",
+            "Correct the spec.",
+        )
+    values, of = outputs[spec.contributions], find_target(outputs, spec)
+    if not spec.labels and values.columns:
+        return Parts(values.name, "", of)
+    texts = {t.name: t for t in (*inputs.tensors, *outputs.tensors) if t.datatype == "BYTES"}
+    if spec.labels not in texts:
+        raise ConfigurationError(
+            f"The spec's labels are {spec.labels!r}, the artifact's texts {', '.join(texts) or 'none'}.",
+            "Name the text tensor, an input or an output, that says whose each contribution is.",
+        )
+    labels = texts[spec.labels]
+    if len(values.shape) != 1 or values.shape != labels.shape:
+        raise ConfigurationError(
+            f"{values.name!r} has the shape {list(values.shape)}, its labels {labels.name!r} {list(labels.shape)}.",
+            "Let both have one axis of the same length.",
+        )
+    return Parts(values.name, labels.name, of)
+
+
 @dataclass
 class Problem:
     """An explained number with all that a method needs.
@@ -101,6 +157,12 @@ class Problem:
         Model rows asked so far.
     model_directory : Path or None
         What the model saved, for a method that needs the model itself.
+    context : mapping of str to ndarray
+        Held tensors of the instance, one row, that every asked row carries.
+    contexts : mapping of str to ndarray
+        Held tensors of the background's rows, for methods that explain the whole model.
+    parts : Parts or None
+        The model's own parts of the explained number, where it tells them.
     """
 
     packing: Packing
@@ -113,20 +175,53 @@ class Problem:
     outputs: Schema = field(default_factory=lambda: Schema(()))
     calls: int = field(default=0)
     model_directory: Path | None = None
+    context: Context = field(default_factory=dict)
+    contexts: Context = field(default_factory=dict)
+    parts: Parts | None = None
 
-    def __call__(self, rows: FloatArray) -> FloatArray:
-        """Return the explained number for packed rows of shape (n, width); shape (n,)."""
+    def __call__(self, rows: FloatArray, contexts: Context | None = None) -> FloatArray:
+        """Return the explained number for packed rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, width)
+        contexts : mapping of str to ndarray, optional
+            Held tensors of each row; the instance's beside every row when left out.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        beside = self.context if contexts is None else contexts
+        step = max(min(BATCH_ROWS, BATCH_VALUES // max(_values_of_a_row(beside), 1)), 1)
         answers = []
-        for start in range(0, len(rows), BATCH_ROWS):
-            part = rows[start : start + BATCH_ROWS]
-            name = self.target.tensor.name
-            output = self.predict(self.packing.unpack(part), name)[name].astype(np.float64)
-            answers.append(output.reshape(len(part), -1)[:, self.target.column])
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            batch = self.packing.join(rows[part], beside if contexts is None else rows_of(beside, part))
+            answers.append(self.read(self.predict(batch, (self.target.tensor.name,))))
         self.calls += len(rows)
         values = np.concatenate(answers)
         if self.target.relative_to:
             values = values - rows[:, self.column(self.target.relative_to)]
         return np.asarray(values, dtype=np.float64)
+
+    def read(self, outputs: Batch) -> FloatArray:
+        """Return the target's column of the model's answer; shape (n,)."""
+        values = outputs[self.target.tensor.name].astype(np.float64)
+        column: FloatArray = values.reshape(len(values), -1)[:, self.target.column]
+        return column
+
+    def at(self, context: Context) -> Problem:
+        """Return the problem of explaining an instance with this context, of one row."""
+        return replace(self, calls=0, context=context)
+
+    def beside(self, rows: npt.NDArray[np.intp]) -> Context:
+        """Return the contexts of some of the background's rows."""
+        return rows_of(self.contexts, rows)
+
+    def usual(self) -> FloatArray:
+        """Return the answers to the background: beside the instance's context, or each row beside its own."""
+        return self(self.background, None if self.context else self.contexts)
 
     def column(self, name: str) -> int:
         """Return the packed position of an input column.
@@ -170,8 +265,20 @@ class Problem:
             self.column(relative_to)
         return replace(self, calls=0, target=replace(target, relative_to=relative_to))
 
+    def spread(self, rows: int) -> npt.NDArray[np.intp]:
+        """Return the places of at most ``rows`` background rows, evenly spaced over time."""
+        return np.unique(np.linspace(0, len(self.background) - 1, max(rows, 1)).round().astype(np.intp))
+
     def subsample(self, rows: int) -> FloatArray:
         """Return at most ``rows`` background rows, evenly spaced over time."""
-        keep = np.unique(np.linspace(0, len(self.background) - 1, max(rows, 1)).round().astype(int))
-        thinned: FloatArray = self.background[keep]
+        thinned: FloatArray = self.background[self.spread(rows)]
         return thinned
+
+
+def rows_of(context: Context, rows: slice | npt.NDArray[np.intp]) -> Context:
+    """Return some rows of held tensors."""
+    return {name: values[rows] for name, values in context.items()}
+
+
+def _values_of_a_row(context: Context) -> int:
+    return sum(int(np.prod(values.shape[1:])) for values in context.values())

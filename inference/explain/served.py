@@ -87,12 +87,12 @@ class ServedModel:
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
 
-    def __call__(self, batch: Batch, output: str) -> Batch:
-        """Return one output of a batch."""
+    def __call__(self, batch: Batch, outputs: tuple[str, ...]) -> Batch:
+        """Return some outputs of a batch."""
         watch = _CURRENT.get()
         if watch is not None:
             watch.check()
-        outputs, parameters = self.upstream.infer(batch, (output,))
+        found, parameters = self.upstream.infer(batch, outputs)
         if watch is not None and parameters.get("model_version"):
             watch.versions.add(str(parameters["model_version"]))
-        return outputs
+        return found

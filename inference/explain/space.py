@@ -59,7 +59,7 @@ def space_of(problem: Problem) -> Space:
     lowest: list[float] = []
     highest: list[float] = []
     whole: list[bool] = []
-    for tensor in packing.schema.tensors:
+    for tensor in packing.tensors:
         for index in np.ndindex(*tensor.shape):
             low, high = _bounds(tensor, index)
             lowest.append(low)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from components.errors import InvalidRequest
@@ -55,10 +56,11 @@ def surrogate_tree(problem: Problem, options: TreeOptions | None = None) -> dict
 
     asked = options or TreeOptions()
     rng = np.random.default_rng(problem.seed)
-    rows = np.concatenate([problem.background, mixed(problem, asked.samples, rng)])
+    made, origin = mixed(problem, asked.samples, rng)
+    rows = np.concatenate([problem.background, made])
     names = space_of(problem).names
     classes: tuple[str, ...] = ()
-    target: Any = problem(rows)
+    target: Any = problem(rows, problem.beside(np.r_[0 : len(problem.background), origin]))
     limits = {"max_depth": asked.max_depth, "min_samples_leaf": asked.min_leaf, "random_state": problem.seed}
     if asked.of == "class":
         classes, target = _classes(problem, rows, target)
@@ -92,15 +94,19 @@ def surrogate_tree(problem: Problem, options: TreeOptions | None = None) -> dict
     }
 
 
-def mixed(problem: Problem, count: int, rng: np.random.Generator) -> FloatArray:
-    """Return rows of shape (count, width) whose features come from two or more background rows; half stay in place."""
+def mixed(problem: Problem, count: int, rng: np.random.Generator) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Return rows of shape (count, width) whose features come from two or more background rows; half stay in place.
+
+    Beside them the places of the background rows that they began as, and whose context they keep.
+    """
     size = len(problem.background)
-    rows = problem.background[rng.integers(0, size, count)].copy()
+    origin = rng.integers(0, size, count)
+    rows = problem.background[origin].copy()
     for group in problem.packing.groups:
         swapped = rng.random(count) < 0.5
         donors = rng.integers(0, size, count)
         rows[swapped, group.start : group.stop] = problem.background[donors[swapped], group.start : group.stop]
-    return rows
+    return rows, origin
 
 
 def rules(node: dict[str, Any], path: Mapping[str, tuple[float | None, float | None]] | None = None) -> list[str]:

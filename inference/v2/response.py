@@ -72,7 +72,7 @@ class ResponseEncoder:
             (
                 t.name,
                 b'{"name":%b,"datatype":"%b","shape":[' % (orjson.dumps(t.name), t.datatype.encode()),
-                b"".join(b",%d" % n for n in t.shape) + b'],"data":[',
+                None if t.variable else _axes(t.shape) + b'],"data":[',
             )
             for t in schema.tensors
         ]
@@ -101,7 +101,8 @@ class ResponseEncoder:
             return self._encode_selected(answer, start, stop, request_id, wanted, binary)
         rows = b"%d" % (stop - start)
         parts = [self._head, orjson.dumps(request_id), b',"parameters":', answer.parameters, b',"outputs":[']
-        for name, before, between in self._starts:
+        for name, before, fixed in self._starts:
+            between = fixed or _axes(answer.outputs[name].shape[1:]) + b'],"data":['
             parts += (before, rows, between, answer.json_data(name, start, stop), b"]},")
         parts[-1] = b"]}]}"
         return b"".join(parts), 0
@@ -135,3 +136,7 @@ class ResponseEncoder:
         parameters = orjson.Fragment(answer.parameters)
         head = orjson.dumps({**self.envelope, "id": request_id, "parameters": parameters, "outputs": entries})
         return (b"".join([head, *tail]), len(head)) if tail else (head, 0)
+
+
+def _axes(shape: tuple[int, ...]) -> bytes:
+    return b"".join(b",%d" % n for n in shape)

@@ -11,12 +11,13 @@ from components.catalog import get_spec
 from components.settings import settings
 from pipelines.cli.console import err, out, print_json
 
+SOURCE_HELP = "`embedded`, `embedded-stocks`, or the path of a CSV or Parquet file of bars; the model's own by default."
 ModelArgument = Annotated[str, typer.Argument(help="Name in the catalogue, see `arthaflow models`.")]
 
 
 def run(
     model: ModelArgument,
-    source: Annotated[str, typer.Option(help="`embedded`, or the path of a CSV or Parquet file of bars.")] = "embedded",
+    source: Annotated[str, typer.Option(help=SOURCE_HELP)] = "",
     bar: Annotated[str, typer.Option(help="Bar length of the source: 1d, 1h, 30m, 15m, 5m or 1m.")] = "1d",
     until: Annotated[str, typer.Option(help="Use data up to this ISO date only.")] = "",
     horizons: Annotated[str, typer.Option(help="Horizons, as `next_bar`; the spec's by default.")] = "",
@@ -30,7 +31,7 @@ def run(
     from pipelines.local import run_training
 
     spec = get_spec(model)
-    arguments: dict[str, object] = {"source": source, "bar": bar, "until": until, "params": params}
+    arguments: dict[str, object] = {"source": source or spec.source, "bar": bar, "until": until, "params": params}
     if horizons:
         arguments["horizons"] = [name.strip() for name in horizons.split(",")]
     result = run_training(spec.name, arguments, settings().root, err if as_json else out)

@@ -10,7 +10,7 @@ import typer
 from components.catalog import get_spec
 from components.settings import settings
 from pipelines.cli.console import err, out, print_json
-from pipelines.cli.graph import ModelArgument
+from pipelines.cli.graph import SOURCE_HELP, ModelArgument
 
 
 def tune(
@@ -19,7 +19,7 @@ def tune(
     timeout: Annotated[int, typer.Option(help="Start no trial after so many seconds; 0 for no limit.", min=0)] = 0,
     engine: Annotated[str, typer.Option(help="`optuna`: on this machine; `katib`: on a cluster.")] = "optuna",
     parallel: Annotated[int, typer.Option(help="Trials at a time, with Katib.", min=1)] = 2,
-    source: Annotated[str, typer.Option(help="`embedded`, or the path of a CSV or Parquet file of bars.")] = "embedded",
+    source: Annotated[str, typer.Option(help=SOURCE_HELP)] = "",
     bar: Annotated[str, typer.Option(help="Bar length of the source: 1d, 1h, 30m, 15m, 5m or 1m.")] = "1d",
     until: Annotated[str, typer.Option(help="Use data up to this ISO date only.")] = "",
     params: Annotated[str, typer.Option(help="Hyper-parameters to fix, as JSON; they are not searched.")] = "{}",
@@ -36,7 +36,7 @@ def tune(
 
     spec = get_spec(model)
     arguments: dict[str, Any] = {
-        "source": source,
+        "source": source or spec.source,
         "bar": bar,
         "until": until,
         "params": params,

@@ -18,6 +18,7 @@ from pipelines.report.sections.attributions import attributions
 from pipelines.report.sections.drift import drift
 from pipelines.report.sections.forecast import forecast
 from pipelines.report.sections.headline import masthead, overview
+from pipelines.report.sections.judgement import drawn, judgement
 from pipelines.report.sections.lineage import lineage
 from pipelines.report.sections.metrics import metrics
 from pipelines.report.sections.quality import calibration, residuals
@@ -37,6 +38,19 @@ SECTIONS: tuple[Callable[[ReportData], Section], ...] = (
     serving,
     shortfalls,
 )
+"""Of a forecast."""
+
+JUDGED: tuple[Callable[[ReportData], Section], ...] = (
+    judgement,
+    drawn,
+    attributions,
+    drift,
+    rollout,
+    lineage,
+    serving,
+    shortfalls,
+)
+"""Of a model that has a judge."""
 
 
 def build_report(data: ReportData, out: Path) -> Path:
@@ -69,7 +83,7 @@ def render(data: ReportData) -> str:
     """Return the report as HTML."""
     if not data.generated_at:
         data = replace(data, generated_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
-    sections = [section(data) for section in SECTIONS]
+    sections = [section(data) for section in (JUDGED if data.judged else SECTIONS)]
     links = "".join(f'<li><a href="#{esc(s.key)}">{esc(s.short)}</a></li>' for s in sections)
     nav = f'<nav aria-label="Sections"><ul><li><a href="#overview">In short</a></li>{links}</ul></nav>'
     body = "".join(section.render() for section in sections)

@@ -88,3 +88,8 @@ class ReportData:
     timings: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a judge of the model's own evaluated it."""
+        return bool((self.evaluation or {}).get("judged"))

@@ -79,3 +79,20 @@ def tiny_rows(rows: int, seed: int = 11) -> dict[str, np.ndarray[Any, Any]]:
         from components.models.lab.tiny.data import make_dataset
 
         return make_dataset(rows, seed).inputs
+
+
+def make_judged_artifact(directory: Path) -> Artifact:
+    """Train the judged model (a direct model of any number of holdings) and write its artifact, with its rows."""
+    with test_rooms():
+        spec = get_spec("judged")
+        from components.models.lab.judged.data import make_dataset
+
+        data = make_dataset()
+        train, validation = data.take(np.arange(900)), data.take(np.arange(905, 1200))
+        model: Any = spec.load_model_class()().fit(train, validation)
+        golden = {k: v[:3] for k, v in validation.inputs.items()}
+        write_artifact(directory, spec, model, golden, {"metrics": {}, "lineage": {}})
+        train.take(np.arange(0, 896, 14)).write(directory / "model" / "background.parquet")
+        train.write(directory / "model" / "reference.parquet")
+        write_manifest(directory, spec.name)
+        return read_artifact(directory)

@@ -26,7 +26,7 @@ Source = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$",
-        description="`embedded`, or a CSV or Parquet file below the worker's folder `<home>/data`.",
+        description="`embedded`, `embedded-stocks`, or a CSV or Parquet file below the worker's folder `<home>/data`.",
         examples=["embedded"],
     ),
     AfterValidator(_inside),
@@ -36,14 +36,15 @@ Source = Annotated[
 class DatasetConfig(Payload):
     """The data to learn from."""
 
-    source: Source = "embedded"
+    source: Source | None = Field(default=None, description="The model's own by default.")
     bar: Bar = "1d"
     until: Day | None = Field(default=None, description="Use data up to this day only.", examples=["2016-12-30"])
 
     def arguments(self) -> dict[str, Any]:
         """Return the graph's arguments."""
         until = {"until": self.until.isoformat()} if self.until else {}
-        return {"source": self.source, "bar": self.bar, **until}
+        source = {"source": self.source} if self.source else {}
+        return {**source, "bar": self.bar, **until}
 
 
 class TrainingConfig(Payload):

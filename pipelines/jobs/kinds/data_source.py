@@ -5,22 +5,22 @@ A job's arguments come from the API. A caller who may train shall not make the w
 
 from __future__ import annotations
 
+from components.data.sources import SHIPPED
 from components.errors import ConfigurationError
 from pipelines.jobs.context import JobContext
 
-EMBEDDED = "embedded"
 FOLDER = "data"
 
 
 def training_source(context: JobContext, source: str) -> str:
-    """Return ``embedded``, or the path of a file below ``<home>/data``.
+    """Return the name of what is shipped, or the path of a file below ``<home>/data``.
 
     Raises
     ------
     ConfigurationError
         If the name leads elsewhere, or there is no such file; the message lists those that there are.
     """
-    if source == EMBEDDED:
+    if source in SHIPPED:
         return source
     root = (context.home / FOLDER).resolve()
     path = (root / source).resolve()
@@ -29,5 +29,5 @@ def training_source(context: JobContext, source: str) -> str:
     files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()) if root.is_dir() else []
     raise ConfigurationError(
         f"The data source {source!r} is no file below the worker's folder {FOLDER}/.",
-        f"Use {', '.join([EMBEDDED, *files])}, or put the file there.",
+        f"Use {', '.join([*SHIPPED, *files])}, or put the file there.",
     )

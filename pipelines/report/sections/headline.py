@@ -9,6 +9,7 @@ from components.evaluation.plots.metrics_table import backtest_table
 from components.evaluation.plots.summary import HorizonSummary, summarise
 from components.evaluation.plots.svg import esc
 from pipelines.report.data import Record, ReportData
+from pipelines.report.sections.judgement import tiles as judged_tiles
 
 
 def masthead(data: ReportData) -> str:
@@ -70,7 +71,7 @@ def overview(data: ReportData) -> str:
 
 def tiles(data: ReportData) -> str:
     """Key figures of the first horizon and of serving, each beside its baseline; every horizon below them."""
-    items = []
+    items = judged_tiles(data) if data.judged else []
     if data.backtest is not None and not data.backtest.empty:
         items += figures(data, summarise(data.backtest, data.spec.coverage)[0])
     seen = data.traffic or {}

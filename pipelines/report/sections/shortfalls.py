@@ -8,11 +8,13 @@ from components.evaluation.plots.markup import inline
 from components.evaluation.plots.summary import summarise
 from pipelines.report.data import ReportData
 from pipelines.report.section import Section
+from pipelines.report.sections.judgement import shortfalls as from_judgement
 
 
 def shortfalls(data: ReportData) -> Section:
     """Every shortfall as one sentence."""
     found = [
+        *(from_judgement(data) if data.judged else []),
         *from_backtest(data),
         *from_evaluation(data),
         *from_regimes(data),
@@ -99,7 +101,7 @@ def from_drift(data: ReportData) -> list[str]:
 def from_gaps(data: ReportData) -> list[str]:
     """Sections that have no data."""
     gaps = {
-        "a backtest": data.backtest is None,
+        "a backtest": data.backtest is None and not data.judged,
         "an explanation": not data.explanations,
         "a drift verdict": data.drift_after is None,
         "a rollout": not data.rollouts,

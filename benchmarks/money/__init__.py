@@ -1,0 +1,1 @@
+"""What ``benchmarks/models_money.py`` measures, a file per model."""
