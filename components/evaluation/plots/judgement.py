@@ -36,7 +36,7 @@ def claims(evaluation: Record) -> str:
     if not found:
         return missing("The judge of this model makes no claims beyond its loss.")
     rows = [
-        (f.label(claim["name"]), Html(badge(*HELD[claim["passed"]])), claim["detail"], f.p_value(claim["p_value"]))
+        (f.label(claim["name"]), Html(badge(*HELD[claim["passed"]])), claim["detail"], _p(claim))
         for claim in found
     ]
     return table("What the model promises, tested out of sample", ("claim", "", "in words", "p"), rows)
@@ -45,6 +45,10 @@ def claims(evaluation: Record) -> str:
 def plots(evaluation: Record) -> str:
     """What the judge drew."""
     return "".join(f"<h3>{esc(plot['title'])}</h3>{plot['html']}" for plot in evaluation.get("plots") or ())
+
+
+def _p(claim: Record) -> str:
+    return f.MISSING if claim["p_value"] is None else f.p_value(claim["p_value"])
 
 
 def _by_entity(told: Record) -> str:
