@@ -87,7 +87,7 @@ def forecasts(evaluation: Record) -> list[str]:
 def judgement(evaluation: Record) -> list[str]:
     """The sections about answers that a judge scored: losses beside the baselines', and claims."""
     told: Record = evaluation["judged"]
-    rows = [("this model", f.number(told["loss"], 4), "", "")]
+    rows: list[tuple[Any, ...]] = [("this model", f.number(told["loss"], 4), "", "")]
     rows += [
         (f.label(name), f.number(rival["loss"], 4), f.number(rival["ratio"], 3), (rival["test"] or {}).get("verdict"))
         for name, rival in told["baselines"].items()

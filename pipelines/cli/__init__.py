@@ -8,6 +8,7 @@ import typer
 
 from components.errors import ArthaflowError
 from pipelines.cli import (
+    ask,
     audit,
     console,
     demo,
@@ -44,6 +45,7 @@ app.command("values")(values.values)
 app.command("serve")(serve.serve)
 app.command("stop")(serve.stop)
 app.command("predict")(predict.predict)
+app.command("ask")(ask.ask)
 app.command("explain")(explain.explain)
 app.command("drift")(drift.drift)
 app.add_typer(rollout.app, name="rollout")

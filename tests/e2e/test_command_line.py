@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["models", "run", "serve", "predict", "explain", "drift", "rollout", "compile", "submit", "demo", "stop"]
+COMMANDS = ["models", "run", "serve", "predict", "ask", "explain", "drift", "rollout", "compile", "submit", "demo", "stop"]
 
 
 @pytest.fixture
@@ -47,6 +47,8 @@ def test_every_command_shows_an_example(home: Path, command: str) -> None:
         (("run", "price_forecast", "--horizons", "10_years"), "10_years", "1_day"),
         (("serve", "price_forecast"), "no version 'production'", "arthaflow run price_forecast"),
         (("predict", "price_forecast", "--entity", "SP500"), "No transformer/price_forecast runs", "arthaflow serve"),
+        (("ask", "price_forecast", "--example"), "No product API runs", "arthaflow serve price_forecast"),
+        (("ask", "price_forecast", "/nowhere.json"), "/nowhere.json", "--show prints an example"),
         (("drift", "price_forecast"), "No detector/price_forecast runs", "arthaflow serve"),
         (("submit", "price_forecast", "--host", "http://127.0.0.1:9"), "cannot be reached", "Check --host"),
         (("submit", "price_forecast"), "host", "--host"),

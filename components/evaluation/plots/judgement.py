@@ -36,8 +36,7 @@ def claims(evaluation: Record) -> str:
     if not found:
         return missing("The judge of this model makes no claims beyond its loss.")
     rows = [
-        (f.label(claim["name"]), Html(badge(*HELD[claim["passed"]])), claim["detail"], _p(claim))
-        for claim in found
+        (f.label(claim["name"]), Html(badge(*HELD[claim["passed"]])), claim["detail"], _p(claim)) for claim in found
     ]
     return table("What the model promises, tested out of sample", ("claim", "", "in words", "p"), rows)
 

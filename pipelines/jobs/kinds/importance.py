@@ -7,6 +7,7 @@ from. The score is the relative rise of the root mean squared error, averaged ov
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def score(context: JobContext) -> dict[str, Any]:
     permute = permuter(artifact.input_schema, name, spec)
     kept = Dataset.read(artifact.directory / "model" / "reference.parquet")
     rows = int(artifact.metadata.get("calibration_rows") or len(kept))
-    data = kept.take(np.argsort(kept.times, kind="stable")[-rows:])
+    data = whole(kept.take(np.argsort(kept.times, kind="stable")[-rows:]), artifact.input_schema)
     model = artifact.load_model(spec)
     context.begin(f"shuffle {name}", rows=len(data), repeats=repeats)
     scores = rises(model, spec, data, permute, repeats)
@@ -66,16 +67,39 @@ def score(context: JobContext) -> dict[str, Any]:
 
 
 def permuter(schema: Schema, name: str, spec: ModelSpec) -> Callable[[Batch, np.random.Generator], Batch]:
-    """Return what shuffles one feature among the rows of a batch: a column of a tensor, or a whole tensor."""
+    """Return what shuffles one feature among the rows of a batch: a column of a tensor, or a whole tensor.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model does not take it, or its values belong to others of the row: weights without their securities are
+        no portfolio, so nothing of a length that the request decides is shuffled alone.
+    """
     for tensor in schema.tensors:
         columns = [column.name for column in tensor.columns]
+        if tensor.variable and name in (tensor.name, *columns):
+            raise ConfigurationError(
+                f"{name!r} is as long as a request makes it, and belongs to the rest of its row.",
+                f"Score one of fixed length: {', '.join(_taken(schema)) or 'this model takes none'}.",
+            )
         if tensor.name == name:
             return lambda batch, rng: {**batch, name: rng.permutation(batch[name], axis=0)}
         if name in columns and len(tensor.shape) == 1:
             place, where = columns.index(name), tensor.name
             return lambda batch, rng: {**batch, where: _shuffled(batch[where], place, rng)}
-    taken = [c.name for t in schema.tensors for c in t.columns if len(t.shape) == 1]
-    raise ConfigurationError(f"{spec.name} does not take the feature {name!r}.", f"It takes {', '.join(taken)}.")
+    raise ConfigurationError(
+        f"{spec.name} does not take the feature {name!r}.", f"It takes {', '.join(_taken(schema))}."
+    )
+
+
+def whole(data: Dataset, schema: Schema) -> Dataset:
+    """Return a dataset in which the optional inputs that it lacks are empty, as a server would make them."""
+    absent = {t.name: t.absent(len(data)) for t in schema.tensors if t.optional}
+    return replace(data, inputs={**absent, **data.inputs})
+
+
+def _taken(schema: Schema) -> list[str]:
+    return [c.name for t in schema.tensors for c in t.columns if len(t.shape) == 1]
 
 
 def rises(
