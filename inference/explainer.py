@@ -21,6 +21,7 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
+import numpy as np
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -35,7 +36,7 @@ from components.registry.artifact import Artifact, read_artifact
 from inference.arguments import parse, predictor_arguments, run, server_parser
 from inference.explain.kinds import METHODS, pick
 from inference.explain.packing import Packing
-from inference.explain.problem import Problem, find_target
+from inference.explain.problem import Problem, find_parts, find_target
 from inference.explain.question import Question, QuestionReader
 from inference.explain.served import ServedModel, Watch, watching
 from inference.explain.whole_model import StillComputing, WholeModelAnswers
@@ -54,6 +55,7 @@ def build_problem(artifact: Artifact, spec: ModelSpec, upstream: Upstream, budge
     return Problem(
         packing=packing,
         background=packing.pack(background.inputs),
+        contexts=packing.context(background.inputs),
         predict=ServedModel(upstream),
         target=target,
         seed=spec.explainer.seed,
@@ -61,6 +63,7 @@ def build_problem(artifact: Artifact, spec: ModelSpec, upstream: Upstream, budge
         task=spec.task,
         outputs=artifact.output_schema,
         model_directory=artifact.directory / "model",
+        parts=find_parts(artifact.input_schema, artifact.output_schema, spec.explainer),
     )
 
 
@@ -126,10 +129,9 @@ class Explainer(hosting.Surrounding):
         """Explain every row of a question."""
         problem = self.problem.asked(question.output, question.relative_to)
         kind, explanations = METHODS[question.kind], []
-        for row in question.rows:
+        for row, context in zip(question.rows, question.contexts, strict=True):
             with self._turn, self._timed(question) as watch:
-                problem.calls = 0
-                explanation = kind(problem, row, question.options)
+                explanation = kind(problem.at(context), row, question.options)
                 explanations.append({**explanation, **_facts(watch)})
         return {"model_name": self.name, "explanations": explanations}
 
@@ -163,8 +165,12 @@ class Explainer(hosting.Surrounding):
     def _version(self) -> str:
         """Return the version that answers now."""
         with watching(Watch(stop=self._stop)) as watch:
-            self.problem.asked("", "")(self.problem.background[:1])
+            self._first()(self.problem.background[:1])
         return watch.version
+
+    def _first(self) -> Problem:
+        """Return the problem of explaining the background's first row."""
+        return self.problem.asked("", "").at(self.problem.beside(np.arange(1)))
 
     async def _handle(self, name: str, request: Request) -> Response:
         try:
@@ -190,7 +196,7 @@ class Explainer(hosting.Surrounding):
     def _warm_up(self) -> None:
         while not self._stop.is_set():
             try:
-                self.answer(Question(self.problem.background[:1], self.kind))
+                self.answer(Question(self.problem.background[:1], self.kind, (self._first().context,)))
             except ArthaflowError as error:
                 self._reason = f"the predictor cannot be asked: {error}"
                 self._stop.wait(1.0)
@@ -226,7 +232,7 @@ def main(arguments: Sequence[str]) -> None:
     explainer = Explainer(
         options.model_name,
         problem,
-        pick(spec.explainer, options.kind),
+        pick(spec.explainer, options.kind, problem),
         spec.explainer,
         options.wait_seconds,
         options.whole_model_seconds,

@@ -3,8 +3,8 @@ tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +27,21 @@ SEND = (
 
 @dataclass(frozen=True)
 class Keys:
-    """What is to be looked up: one entity and one time (UTC, without zone) per row."""
+    """What is to be looked up: one entity and one time (UTC, without zone) per row; and what was sent beside them."""
 
     entities: list[str]
     times: list[np.datetime64]
+    beside: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
 
-def read_keys(request: InferRequest) -> Keys | None:
+def read_keys(request: InferRequest, optional: Collection[str] = ()) -> Keys | None:
     """Return the entities and times of a request; None if it carries features.
+
+    Parameters
+    ----------
+    request : InferRequest
+    optional : collection of str
+        Optional inputs of the model, which a request may send beside the entity: no feature store knows them.
 
     Raises
     ------
@@ -48,7 +55,7 @@ def read_keys(request: InferRequest) -> Keys | None:
         if name not in inputs:
             raise InvalidRequest(f"required input {name!r} is missing", SEND, path=name)
     for tensor in request.inputs:
-        if tensor.name not in (ENTITY, TIMESTAMP):
+        if tensor.name not in (ENTITY, TIMESTAMP, *optional):
             raise InvalidRequest(
                 f"{tensor.name!r} beside {ENTITY!r}: features are looked up or sent, not both",
                 SEND,
@@ -62,7 +69,18 @@ def read_keys(request: InferRequest) -> Keys | None:
     return Keys(
         [_entity(v, f"{inputs[ENTITY].path}.data[{i}]") for i, v in enumerate(entities)],
         [_time(v, f"{inputs[TIMESTAMP].path}.data[{i}]") for i, v in enumerate(times)],
+        {name: _beside(inputs[name], len(entities)) for name in optional if name in inputs},
     )
+
+
+def _beside(tensor: TensorIn, rows: int) -> np.ndarray[Any, Any]:
+    if not tensor.shape or tensor.shape[0] != rows:
+        raise InvalidRequest(
+            f"shape is {list(tensor.shape)} beside {rows} entities",
+            "Send the row axis first, one row an entity.",
+            path=f"{tensor.path}.shape",
+        )
+    return tensor.array()
 
 
 def _vector(tensor: TensorIn) -> list[Any]:

@@ -148,7 +148,8 @@ class Transformer(hosting.Surrounding):
         """Return the predictor's answer, and when the looked-up features were known (empty if they were sent)."""
         passed = {k: headers[k] for k in PASSED_ON if k in headers}
         length = _length(headers)
-        keys = read_keys(parse_request(body, length)) if b'"entity"' in body or b'"timestamp"' in body else None
+        named = b'"entity"' in body or b'"timestamp"' in body
+        keys = read_keys(parse_request(body, length), self._optional()) if named else None
         if keys is None:
             kept = {k: headers[k] for k in ("content-type", "content-encoding", LENGTH) if k in headers}
             return self.upstream.post(body, passed | kept), []
@@ -169,7 +170,11 @@ class Transformer(hosting.Surrounding):
         if self.schema is None:
             raise ModelUnavailable(self._reason, "Send the request again when the server is ready.")
         with LOOKUP.labels(self.name).time(), tracing.span("feature lookup", model=self.name):
-            return self.features.lookup(keys, self.schema)
+            batch, known = self.features.lookup(keys, self.schema)
+        return {**batch, **keys.beside}, known
+
+    def _optional(self) -> list[str]:
+        return [tensor.name for tensor in self.schema.tensors if tensor.optional] if self.schema else []
 
     def tell_features(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         """Return the looked-up tensors as a V2 response.
@@ -179,7 +184,7 @@ class Transformer(hosting.Surrounding):
         InvalidRequest
             If the request names no entity.
         """
-        keys = read_keys(parse_request(body, _length(headers)))
+        keys = read_keys(parse_request(body, _length(headers)), self._optional())
         if keys is None:
             raise InvalidRequest(f"there is no {ENTITY!r}", SEND, path="inputs")
         batch, known = self.look_up(keys)

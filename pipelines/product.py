@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from components.errors import ArthaflowError, InvalidRequest, ModelUnavailable
 
@@ -41,10 +43,43 @@ class ProductClient:
         ModelUnavailable
             If it does not answer.
         """
+        return self._ask("POST", path, body, timeout_s)
+
+    def keep(self, entity_type: str, entity_id: str, document: Mapping[str, Any], user_id: str = "") -> dict[str, Any]:
+        """Keep a document, for requests to name by its id; return what is kept of it.
+
+        Parameters
+        ----------
+        entity_type, entity_id : str
+            For example ``portfolio`` and the application's own id.
+        document : mapping
+            Its parts by name, as a request would carry them.
+        user_id : str
+            Whose data it is; empty for nobody's.
+        """
+        body = {**document, **({"user_id": user_id} if user_id else {})}
+        found: dict[str, Any] = self._ask("PUT", _document(entity_type, entity_id), body)["data"]
+        return found
+
+    def kept(self, entity_type: str, entity_id: str) -> dict[str, Any]:
+        """Return a document as it was kept.
+
+        Raises
+        ------
+        InvalidRequest
+            If none of this client's is.
+        """
+        found: dict[str, Any] = self._ask("GET", _document(entity_type, entity_id))["data"]["document"]
+        return found
+
+    def _ask(self, method: str, path: str, body: Any = None, timeout_s: float = 60.0) -> dict[str, Any]:
         import httpx
 
+        more = {} if method == "GET" else {"json": body}
         try:
-            answer = httpx.post(self.url + path, json=body, headers=self.headers, timeout=timeout_s, trust_env=False)
+            answer = httpx.request(
+                method, self.url + path, headers=self.headers, timeout=timeout_s, trust_env=False, **more
+            )
         except httpx.TransportError as error:
             raise ModelUnavailable(f"{self.url} does not answer ({error}).", "Start it: `arthaflow serve`.") from error
         told: dict[str, Any] = answer.json()
@@ -53,3 +88,7 @@ class ProductClient:
         error_body = told.get("error", {})
         kind = InvalidRequest if answer.status_code < 500 else ArthaflowError
         raise kind(str(error_body.get("message", told)), str(error_body.get("details", {}).get("remedy", "")))
+
+
+def _document(entity_type: str, entity_id: str) -> str:
+    return f"/api/v1/ml/documents/{quote(entity_type, safe='')}/{quote(entity_id, safe='')}"

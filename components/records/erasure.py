@@ -30,6 +30,7 @@ from components.records.tables import (
     experiment_assignments,
     experiment_observations,
     feature_values,
+    ml_documents,
     ml_predictions,
     ml_training_jobs,
     model_experiments,
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 PAGE = 500
 SCRUBBED = (
     *("ml_predictions", "outcomes", "model_serving_logs", "feature_values"),
-    *("experiment_assignments", "experiment_observations"),
+    *("experiment_assignments", "experiment_observations", "ml_documents"),
 )
 Forget = Callable[[str], object]
 """Told the pseudonym of who is forgotten."""
@@ -84,6 +85,12 @@ class Person:
         about = and_(row.entity_type == "user", row.entity_id.in_(self.entities))
         return or_(row.user_pseudonym == self.user, row.caller == self.caller, about)
 
+    def documents(self) -> ColumnElement[bool]:
+        """Return the condition that a kept document is about, or was put by, this person."""
+        row = ml_documents.c
+        about = and_(row.entity_type == "user", row.entity_id.in_(self.entities))
+        return or_(row.user_pseudonym == self.user, row.caller == self.caller, about)
+
     @property
     def pseudonyms(self) -> tuple[str, str]:
         """Both; an experiment takes the caller for the person where a request names none."""
@@ -100,6 +107,7 @@ class Erasure:
     experiment_assignments: int = 0
     experiment_observations: int = 0
     feature_values: int = 0
+    documents: int = 0
     requests: int = 0
     quarantined: int = 0
     chain_seq: int = 0
@@ -216,6 +224,7 @@ def _others(connection: Connection, person: Person, report: Erasure) -> None:
         setattr(report, name, gone(table, table.c.user_pseudonym.in_(person.pseudonyms)))
     row = feature_values.c
     report.feature_values = gone(feature_values, row.entity_type == "user", row.entity_id.in_(person.entities))
+    report.documents = gone(ml_documents, person.documents())
     asked = model_serving_logs.c
     mine = or_(asked.caller == person.caller, asked.user_id == person.user)
     report.requests = connection.execute(update(model_serving_logs).where(mine).values(**BLANK_REQUEST)).rowcount

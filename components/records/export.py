@@ -19,6 +19,7 @@ from components.records.tables import (
     experiment_assignments,
     experiment_observations,
     feature_values,
+    ml_documents,
     ml_predictions,
     ml_training_jobs,
     model_experiments,
@@ -109,6 +110,7 @@ def _queries(person: Person) -> dict[str, Select[Any]]:
         "feature_values": select(feature_values).where(
             value.entity_type == "user", value.entity_id.in_(person.entities)
         ),
+        "documents": select(ml_documents).where(person.documents()).order_by(ml_documents.c.created_at),
         "requests": select(model_serving_logs).where(or_(asked.caller == person.caller, asked.user_id == person.user)),
     }
 

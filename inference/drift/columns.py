@@ -1,4 +1,7 @@
-"""Picks the watched columns out of a model's input tensors."""
+"""Picks the watched columns out of a model's input tensors.
+
+A column has one number in every row: text, windows, and what is as long as a request makes it have none to watch.
+"""
 
 from __future__ import annotations
 

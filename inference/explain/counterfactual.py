@@ -4,9 +4,10 @@ Every answer changes few features, stays within the schema's bounds and the back
 features alone, and is asked of the served model once more before it is returned. Change is counted as the sum of each
 feature's change over its range in the background (Gower's distance without the mean).
 
-What is held still unasked: tensors of more axes (one does not change a window of bars at will), features that never
-vary in the background, text, whatever has no fixed length, and the column that the goal is measured against. Features that are functions of one another
-are moved one by one all the same: a counterfactual tells what the model reacts to, not what can be brought about.
+What is held still unasked: tensors of more axes (one does not change a window of bars at will) or of no fixed length,
+text, features that never vary in the background, and the column that the goal is measured against. Features that are
+functions of one another are moved one by one all the same: a counterfactual tells what the model reacts to, not what
+can be brought about.
 
 Sources
 -------

@@ -21,13 +21,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from inference.explain.options import Options
 from inference.explain.packing import FloatArray
 from inference.explain.permutation_shap import permutation_shap
-from inference.explain.problem import Problem
+from inference.explain.problem import Places, Problem
 
 BUDGETS = 8
 """Local budgets that a global answer may cost; the rows share them."""
@@ -92,7 +91,7 @@ def global_importance(problem: Problem, options: ImportanceOptions | None = None
     }
 
 
-def shapley_values(problem: Problem, places: npt.NDArray[np.intp]) -> FloatArray:
+def shapley_values(problem: Problem, places: Places) -> FloatArray:
     """Return permutation Shapley values of some background rows, each beside its own context; shape (n, groups)."""
     index = {g.name: j for j, g in enumerate(problem.packing.groups)}
     values = np.empty((len(places), len(index)))
@@ -110,7 +109,7 @@ def permuted(problem: Problem, repeats: int) -> FloatArray:
     rng = np.random.default_rng(problem.seed)
     background, groups = problem.background, problem.packing.groups
     before = problem.usual()
-    beside = problem.beside(np.tile(np.arange(len(background)), len(groups)))
+    places = np.tile(np.arange(len(background)), len(groups))
     changes = np.empty((repeats, len(groups)))
     for repeat in range(repeats):
         tables = []
@@ -118,7 +117,7 @@ def permuted(problem: Problem, repeats: int) -> FloatArray:
             table = background.copy()
             table[:, group.start : group.stop] = background[rng.permutation(len(background)), group.start : group.stop]
             tables.append(table)
-        after = problem(np.concatenate(tables), beside).reshape(len(groups), len(background))
+        after = problem(np.concatenate(tables), places).reshape(len(groups), len(background))
         changes[repeat] = np.abs(after - before).mean(axis=1)
     return changes
 

@@ -179,7 +179,7 @@ def _read_tensor(tensor: Tensor, instance: Mapping[str, Any], path: str) -> npt.
     if array.size == 0 and tensor.optional:
         return tensor.absent(1)
     if array.ndim == len(tensor.shape) + 1 and len(array) == 1:
-        array = array[0]
+        array = array.reshape(array.shape[1:])
     if not tensor.fits(array.shape):
         want = ", ".join("n" if n == -1 else str(n) for n in tensor.shape)
         raise InvalidRequest(f"shape is {list(array.shape)}, expected [{want}]", path=path)

@@ -17,6 +17,9 @@ from inference.explain.packing import Context, FloatArray, Packing
 Predict = Callable[[Batch, tuple[str, ...]], Batch]
 """Asks the model for some outputs of a batch, over the inference protocol."""
 
+Places = npt.NDArray[np.intp]
+"""Numbers of background rows."""
+
 BATCH_ROWS = 512
 """Rows per request to the predictor."""
 
@@ -179,31 +182,34 @@ class Problem:
     contexts: Context = field(default_factory=dict)
     parts: Parts | None = None
 
-    def __call__(self, rows: FloatArray, contexts: Context | None = None) -> FloatArray:
+    def __call__(self, rows: FloatArray, places: Places | None = None) -> FloatArray:
         """Return the explained number for packed rows.
 
         Parameters
         ----------
         rows : ndarray of shape (n, width)
-        contexts : mapping of str to ndarray, optional
-            Held tensors of each row; the instance's beside every row when left out.
+        places : ndarray of int, shape (n,), optional
+            Background rows whose contexts stand beside the rows; the instance's beside every one when left out.
 
         Returns
         -------
         ndarray of shape (n,)
         """
-        beside = self.context if contexts is None else contexts
-        step = max(min(BATCH_ROWS, BATCH_VALUES // max(_values_of_a_row(beside), 1)), 1)
         answers = []
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            batch = self.packing.join(rows[part], beside if contexts is None else rows_of(beside, part))
-            answers.append(self.read(self.predict(batch, (self.target.tensor.name,))))
+        for part in self._portions(len(rows), self.context if places is None else self.contexts):
+            context = self.context if places is None else self.beside(places[part])
+            answers.append(self.read(self.predict(self.packing.join(rows[part], context), (self.target.tensor.name,))))
         self.calls += len(rows)
         values = np.concatenate(answers)
         if self.target.relative_to:
             values = values - rows[:, self.column(self.target.relative_to)]
         return np.asarray(values, dtype=np.float64)
+
+    @staticmethod
+    def _portions(rows: int, context: Context) -> list[slice]:
+        beside = sum(int(np.prod(values.shape[1:])) for values in context.values())
+        step = max(min(BATCH_ROWS, BATCH_VALUES // max(beside, 1)), 1)
+        return [slice(start, start + step) for start in range(0, rows, step)]
 
     def read(self, outputs: Batch) -> FloatArray:
         """Return the target's column of the model's answer; shape (n,)."""
@@ -215,13 +221,13 @@ class Problem:
         """Return the problem of explaining an instance with this context, of one row."""
         return replace(self, calls=0, context=context)
 
-    def beside(self, rows: npt.NDArray[np.intp]) -> Context:
+    def beside(self, places: Places) -> Context:
         """Return the contexts of some of the background's rows."""
-        return rows_of(self.contexts, rows)
+        return {name: values[places] for name, values in self.contexts.items()}
 
     def usual(self) -> FloatArray:
         """Return the answers to the background: beside the instance's context, or each row beside its own."""
-        return self(self.background, None if self.context else self.contexts)
+        return self(self.background, None if self.context else np.arange(len(self.background)))
 
     def column(self, name: str) -> int:
         """Return the packed position of an input column.
@@ -265,7 +271,7 @@ class Problem:
             self.column(relative_to)
         return replace(self, calls=0, target=replace(target, relative_to=relative_to))
 
-    def spread(self, rows: int) -> npt.NDArray[np.intp]:
+    def spread(self, rows: int) -> Places:
         """Return the places of at most ``rows`` background rows, evenly spaced over time."""
         return np.unique(np.linspace(0, len(self.background) - 1, max(rows, 1)).round().astype(np.intp))
 
@@ -273,12 +279,3 @@ class Problem:
         """Return at most ``rows`` background rows, evenly spaced over time."""
         thinned: FloatArray = self.background[self.spread(rows)]
         return thinned
-
-
-def rows_of(context: Context, rows: slice | npt.NDArray[np.intp]) -> Context:
-    """Return some rows of held tensors."""
-    return {name: values[rows] for name, values in context.items()}
-
-
-def _values_of_a_row(context: Context) -> int:
-    return sum(int(np.prod(values.shape[1:])) for values in context.values())

@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from components.errors import InvalidRequest
 from inference.explain.anchor_tabular import CURRENT, direction
 from inference.explain.options import Options
 from inference.explain.packing import FloatArray
-from inference.explain.problem import Problem
+from inference.explain.problem import Places, Problem
 from inference.explain.space import space_of
 
 TRUSTED = 0.9
@@ -60,7 +59,7 @@ def surrogate_tree(problem: Problem, options: TreeOptions | None = None) -> dict
     rows = np.concatenate([problem.background, made])
     names = space_of(problem).names
     classes: tuple[str, ...] = ()
-    target: Any = problem(rows, problem.beside(np.r_[0 : len(problem.background), origin]))
+    target: Any = problem(rows, np.r_[0 : len(problem.background), origin])
     limits = {"max_depth": asked.max_depth, "min_samples_leaf": asked.min_leaf, "random_state": problem.seed}
     if asked.of == "class":
         classes, target = _classes(problem, rows, target)
@@ -94,7 +93,7 @@ def surrogate_tree(problem: Problem, options: TreeOptions | None = None) -> dict
     }
 
 
-def mixed(problem: Problem, count: int, rng: np.random.Generator) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+def mixed(problem: Problem, count: int, rng: np.random.Generator) -> tuple[FloatArray, Places]:
     """Return rows of shape (count, width) whose features come from two or more background rows; half stay in place.
 
     Beside them the places of the background rows that they began as, and whose context they keep.

@@ -25,6 +25,7 @@ from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.observed.accuracy_exporter import AccuracyExporter
 from inference.gateway.options import Options
 from inference.gateway.passage import Passage
+from inference.gateway.product.completion import Completion
 from inference.gateway.product.products import Products
 from inference.gateway.product.routes import prediction_routes
 from inference.gateway.product.service import PredictionService
@@ -116,7 +117,7 @@ def assemble(options: Options, config: GatewaySettings | None = None, home: Sett
     assigner = Assigner(database)
     limiter = RateLimiter(config, home.redis_url, metrics.registry)
     watchman = Watchman(config, limiter, metrics)
-    predictions = PredictionService(table, calls, cache, versions, log, assigner, watchman)
+    predictions = PredictionService(table, calls, cache, versions, log, assigner, watchman, Completion(database))
     keeper = DoorKeeper(config, home.root, home.redis_url)
     shared = Services(config, table, database, log, cache, calls, keeper, limiter, metrics, Products(), predictions)
     passage = Passage(

@@ -58,6 +58,7 @@ SCOPES = {
     "experiments:read": "read experiments and their results",
     "experiments:write": "create, stop and decide experiments",
     "outcomes:write": "report what really happened",
+    "documents:write": "keep documents that requests may name, read and delete them",
     "monitoring:read": "read performance, drift, alerts, usage and costs",
     "audit:read": "read, verify and export the prediction log",
     "audit:erase": "erase one person's data",
@@ -66,7 +67,7 @@ SCOPES = {
 _READ = frozenset({"models:read", "features:read", "training:read", "experiments:read", "monitoring:read"})
 ROLES: dict[str, frozenset[str]] = {
     "public": frozenset(),
-    "app": frozenset({"predict", "explain", "outcomes:write", "models:read"}),
+    "app": frozenset({"predict", "explain", "outcomes:write", "documents:write", "models:read"}),
     "data_scientist": _READ | {"predict", "explain", "experiments:write"},
     "ml_engineer": _READ
     | {
@@ -78,6 +79,7 @@ ROLES: dict[str, frozenset[str]] = {
         "training:write",
         "experiments:write",
         "outcomes:write",
+        "documents:write",
     },
     "admin": frozenset(SCOPES),
 }

@@ -20,6 +20,7 @@ TAGS = {
     "training": "Jobs of every kind: start, follow, cancel.",
     "automl": "Search hyper-parameters; let the best be trained and judged.",
     "experiments": "A/B tests: plan, create, report, decide.",
+    "documents": "What requests may name by an id instead of carrying it.",
     "outcomes": "What really happened, joined with what was predicted.",
     "monitoring": "Speed, errors, drift and alerts.",
     "analytics": "Usage and costs.",

@@ -48,7 +48,7 @@ class BatchAnswer:
             return orjson.dumps(np.ascontiguousarray(array).reshape(-1), option=_NUMPY)[1:-1]
         rows = self._rows.get(name)
         if rows is None:
-            flat = np.ascontiguousarray(array).reshape(len(array), -1)
+            flat = np.ascontiguousarray(array).reshape(len(array), int(np.prod(array.shape[1:])))
             rows = self._rows[name] = orjson.dumps(flat, option=_NUMPY)[2:-2].split(b"],[")
         return rows[start] if stop == start + 1 else b",".join(rows[start:stop])
 

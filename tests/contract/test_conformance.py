@@ -38,8 +38,8 @@ TRAINING_LIBRARIES = (
     "kfp",
     "feast",
 )
-SERVED_WITH = {"skfolio": ("skfolio", "sklearn", "pandas")}
-"""What a runtime family serves with, although others only train with it."""
+SERVED_WITH = {"skfolio": ("skfolio", "sklearn", "pandas", "pyarrow")}
+"""What a runtime family serves with, although others only train with it; pandas takes PyArrow where it finds it."""
 
 
 @pytest.fixture(scope="module", params=list(catalogue()))

@@ -42,7 +42,7 @@ def problem(
 ) -> Problem:
     """Return the problem of explaining a function of (features, orders, window); ``flat`` never varies."""
 
-    def predict(batch: Batch, output: str) -> Batch:
+    def predict(batch: Batch, outputs: tuple[str, ...]) -> Batch:
         INPUTS.validate(batch)  # as a served model would: no method may send what a model refuses
         return {"score": answer(batch["features"], batch["orders"].astype(float), batch["window"].astype(float))}
 

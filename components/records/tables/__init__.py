@@ -11,6 +11,7 @@ further columns are added to it; its ``name``, ``version``, ``type``, ``deployed
 
 from components.records.tables.base import metadata
 from components.records.tables.chain import audit_chain, audit_checkpoints
+from components.records.tables.documents import ml_documents
 from components.records.tables.experiments import (
     experiment_assignments,
     experiment_observations,
@@ -34,6 +35,7 @@ __all__ = [
     "journal_positions",
     "metadata",
     "ml_ab_tests",
+    "ml_documents",
     "ml_features",
     "ml_metrics",
     "ml_models",

@@ -127,6 +127,7 @@ class ErasureReport(BaseModel):
     experiment_assignments: int
     experiment_observations: int
     feature_values: int
+    documents: int
     requests: int
     quarantined: int
     chain_seq: int = Field(description="the chain's entry that says so")

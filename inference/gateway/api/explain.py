@@ -15,6 +15,7 @@ from inference.gateway.explain.payloads import (
     Importance,
     LocalQuestion,
     ShapQuestion,
+    SlopeQuestion,
     SurrogateTree,
     TreeQuestion,
 )
@@ -28,15 +29,20 @@ Against = Annotated[str, Query(max_length=200, description="Input column to expl
 
 @router.post("/shap", summary="Shapley values", response_model=Envelope[Explanation], operation_id="explain_shap")
 async def shap(request: Request, body: ShapQuestion, caller: Caller = may("explain")) -> Any:
-    """Attribute one prediction's difference from the usual to the inputs, so that the parts add up to the whole."""
-    kind = str(body.parameters.get("kind") or "shap")
-    return await explain_prediction(request, caller, body, kind, Explanation)
+    """Attribute one prediction's difference from the usual to the inputs, so that the parts add up to the whole.
+
+    A model that tells the parts of its own answer, as a risk by holding, is explained by those.
+    """
+    return await explain_prediction(request, caller, body, body.kind, Explanation)
 
 
 @router.post("/lime", summary="LIME", response_model=Envelope[Explanation], operation_id="explain_lime")
-async def lime(request: Request, body: LocalQuestion, caller: Caller = may("explain")) -> Any:
-    """Fit a small linear model around one prediction; `fidelity` tells how far it can be trusted there."""
-    return await explain_prediction(request, caller, body, "lime_tabular", Explanation)
+async def lime(request: Request, body: SlopeQuestion, caller: Caller = may("explain")) -> Any:
+    """Fit a small linear model around one prediction; `fidelity` tells how far it can be trusted there.
+
+    With the kind `sensitivity`, tell instead how the answer moves with each input alone.
+    """
+    return await explain_prediction(request, caller, body, body.kind, Explanation)
 
 
 @router.post(

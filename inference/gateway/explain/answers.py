@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from components.catalog import catalogue
 from components.errors import InvalidRequest
-from inference.explain.kinds import SHAP, SHAP_KINDS
+from inference.explain.kinds import SHAP_KINDS
 from inference.feature_request import ENTITY
 from inference.gateway.caller import Caller
 from inference.gateway.envelope import Envelope, ok
@@ -51,7 +51,7 @@ async def explain_prediction(
     told = await ask_explainer(shared, inputs.model, _onward(request), inputs.instance, parameters)
     extra: dict[str, Any] = {}
     if inputs.logged is not None:
-        extra = await _kept(shared, inputs.logged, told, kind in (SHAP, *SHAP_KINDS))
+        extra = await _kept(shared, inputs.logged, told, told.get("method") in SHAP_KINDS)
     return _answer(request, inputs.model, told, shape, extra)
 
 
@@ -76,7 +76,10 @@ async def _inputs(request: Request, shared: Services, caller: Caller, question: 
         return _Inputs(question.model, question.instance)
     if question.prediction_id is None:
         check_explained(shared.table, question.model)
-        asked = await _tensors(request, shared, question.model, question.request, datetime.now(UTC))
+        offer = shared.products.find(question.model)
+        named = offer.read(question.request)
+        completed = await shared.predictions.completion.complete(offer, named, caller)
+        asked = await _tensors(request, shared, question.model, completed.request, datetime.now(UTC))
         return _Inputs(question.model, asked)
     logged = await run_in_threadpool(find, shared.database, question.prediction_id, caller)
     if question.model not in ("", logged.model):

@@ -19,7 +19,7 @@ def top_factors(told: Mapping[str, Any]) -> list[str]:
     """
     if "attributions" in told:
         weighty = [a for a in told["attributions"] if a["attribution"] != 0.0]
-        return [_moves(told, a) for a in weighty[:MOST]]
+        return [(_shifts if "move" in a else _moves)(told, a) for a in weighty[:MOST]]
     if "importance" in told:
         weighty = [e for e in told["importance"] if e["mean_absolute_shap"] > 0.0]
         return [_weighs(told, e) for e in weighty[:MOST]]
@@ -32,6 +32,12 @@ def _moves(told: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     value = "" if entry["value"] is None else f" = {entry['value']:.4g}{_unit(entry)}"
     verb = "raises" if entry["attribution"] > 0 else "lowers"
     return f"{entry['feature']}{value} {verb} {told['output']} by {abs(entry['attribution']):.4g}{_unit(told)}."
+
+
+def _shifts(told: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    verb = "raise" if entry["attribution"] > 0 else "lower"
+    more = f"{entry['move']:.4g}{_unit(entry)} more {entry['feature']}"
+    return f"{more} would {verb} {told['output']} by {abs(entry['attribution']):.4g}{_unit(told)}."
 
 
 def _weighs(told: Mapping[str, Any], entry: Mapping[str, Any]) -> str:

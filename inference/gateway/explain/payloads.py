@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from components.wire import Payload
-from inference.explain.kinds import SHAP, SHAP_KINDS
+from inference.explain.kinds import ADDITIVE, SHAP, SLOPES
 
 Name = Annotated[str, Field(min_length=1, max_length=100, examples=["price_forecast"])]
 REQUEST: dict[str, Any] = {
@@ -54,15 +54,34 @@ class LocalQuestion(Payload):
         return value
 
 
-class ShapQuestion(LocalQuestion):
-    """The same; ``parameters.kind`` may name one way to compute Shapley values."""
+class _KindQuestion(LocalQuestion):
+    """The same; ``parameters.kind`` may name one way to answer it."""
+
+    _kinds: ClassVar[tuple[str, ...]] = ()
 
     @field_validator("parameters")
     @classmethod
     def _kind_is_the_path(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if value.get("kind", SHAP) not in (SHAP, *SHAP_KINDS):
-            raise ValueError(f"kind is none of {', '.join((SHAP, *SHAP_KINDS))}")
+        if value.get("kind", cls._kinds[0]) not in cls._kinds:
+            raise ValueError(f"kind is none of {', '.join(cls._kinds)}")
         return value
+
+    @property
+    def kind(self) -> str:
+        """The way that was asked for."""
+        return str(self.parameters.get("kind") or self._kinds[0])
+
+
+class ShapQuestion(_KindQuestion):
+    """The same; ``parameters.kind`` may name one way to compute parts that add up."""
+
+    _kinds = (SHAP, *ADDITIVE)
+
+
+class SlopeQuestion(_KindQuestion):
+    """The same; ``parameters.kind`` may name one way to tell how the answer moves with an input."""
+
+    _kinds = SLOPES
 
 
 class TreeQuestion(Payload):
@@ -115,15 +134,27 @@ class Contribution(BaseModel):
     contribution: float
     standard_error: float | None = None
     coefficient: Annotated[float | None, Field(description="LIME: change of the output per unit of the feature")] = None
+    given: Annotated[
+        dict[str, float] | None, Field(description="Decomposition: what the request gives for it, as its weight")
+    ] = None
+    slope: Annotated[float | None, Field(description="Sensitivity: change of the output per unit of the feature")] = (
+        None
+    )
+    move: Annotated[
+        float | None, Field(description="Sensitivity: the usual move of the feature that the contribution is for")
+    ] = None
+    elasticity: Annotated[float | None, Field(description="Sensitivity: percent of the output per percent")] = None
 
 
 class Explanation(_OfPrediction):
-    """Contributions that add up from the usual answer to this one."""
+    """Contributions that add up from the usual answer to this one; of a sensitivity, one change for each input."""
 
     base_value: float
     contributions: list[Contribution]
     fidelity: Annotated[float | None, Field(description="LIME: local R2 on rows it was not fitted to")] = None
-    additivity: dict[str, Any]
+    additivity: Annotated[
+        dict[str, Any] | None, Field(description="Whether base and contributions add up; null where they are not to")
+    ]
 
 
 class Change(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.catalog import catalogue, get_product
 from components.errors import ConfigurationError, InvalidRequest, UnknownModel
-from components.models.product import ProductSpec
+from components.models.product import Kept, ProductSpec
 from components.models.spec import ModelSpec
 
 
@@ -86,17 +86,20 @@ class Products:
         Offers by the model's name, and by document 0's batch type.
     by_route : dict
         Offers by method and path.
+    by_kept : dict
+        Offers by the kind of document that their requests may name.
 
     Raises
     ------
     ConfigurationError
-        If two models claim the same route or batch type.
+        If two models claim the same route or batch type, or a request lacks a field that documents are to fill.
     """
 
     def __init__(self) -> None:
         self.by_name: dict[str, Offer] = {}
         self.by_type: dict[str, Offer] = {}
         self.by_route: dict[tuple[str, str], Offer] = {}
+        self.by_kept: dict[str, list[Offer]] = {}
         for name, spec in catalogue().items():
             product = get_product(name)
             if product is None:
@@ -105,6 +108,9 @@ class Products:
             _claim(self.by_type, product.batch_type, offer)
             for route in product.routes:
                 _claim(self.by_route, (route.method, route.path), offer)
+            if product.kept is not None:
+                _check_kept(offer, product.kept)
+                self.by_kept.setdefault(product.kept.entity_type, []).append(offer)
 
     def find(self, kind: str) -> Offer:
         """Return the offer of a batch type, or of a model's name.
@@ -136,6 +142,17 @@ class Products:
         return [
             {"method": method, "path": path, "model": offer.name} for (method, path), offer in self.by_route.items()
         ]
+
+
+def _check_kept(offer: Offer, kept: Kept) -> None:
+    known = offer.product.request.model_fields
+    for name in (kept.id_field, *kept.shape.model_fields):
+        if name not in known or known[name].is_required():
+            raise ConfigurationError(
+                f"{offer.name}: the request's field {name!r} {'must be sent' if name in known else 'does not exist'}, "
+                f"but a kept {kept.entity_type} is to fill it.",
+                "Give the request an optional field of that name, None when left out.",
+            )
 
 
 def _claim(taken: dict[Any, Offer], key: Any, offer: Offer) -> None:

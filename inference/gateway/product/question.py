@@ -19,6 +19,7 @@ from components.records.log import PredictionEntry
 from components.records.pseudonym import pseudonym
 from inference.gateway.cache.entry import Fetched
 from inference.gateway.caller import Caller
+from inference.gateway.product.completion import Completed
 from inference.gateway.product.products import Offer
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Question:
     user : str
         Pseudonym of the person whose data it carries; empty for nobody.
     asked : Asked
+    source : dict
+        The kept document that parts of the request come from; empty for none.
     """
 
     offer: Offer
@@ -80,20 +83,15 @@ class Question:
     subject: Subject
     user: str
     asked: Asked
+    source: dict[str, Any]
 
     @classmethod
-    def read(cls, offer: Offer, payload: Any, asked: Asked) -> Question:
-        """Check a payload.
-
-        Raises
-        ------
-        InvalidPayload
-            With every field that is wrong.
-        """
-        request = offer.read(payload)
+    def of(cls, offer: Offer, completed: Completed, asked: Asked) -> Question:
+        """Return the question of a request, with what it named instead of carrying it."""
+        request = completed.request
         subject = offer.product.subject(request)
-        user = pseudonym(subject.user_id, "user") if subject.user_id else ""
-        return cls(offer, request, request.model_dump(mode="json"), subject, user, asked)
+        user = pseudonym(subject.user_id, "user") if subject.user_id else completed.user
+        return cls(offer, request, request.model_dump(mode="json"), subject, user, asked, completed.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +149,8 @@ def log_entry(
     """Return what the prediction log holds of an answer."""
     asked, subject = question.asked, question.subject
     inputs: dict[str, Any] = {"request": question.plain, "asked_at": kept.asked_at}
+    if question.source:
+        inputs["document"] = question.source
     if kept.feature_timestamps:
         inputs["feature_timestamps"] = kept.feature_timestamps
     return PredictionEntry(

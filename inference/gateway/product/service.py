@@ -17,6 +17,7 @@ from inference.gateway.cache.prediction_cache import Fetched, Fresh, PredictionC
 from inference.gateway.calls.model_calls import unanswered
 from inference.gateway.envelope import now
 from inference.gateway.product.columns import Columns
+from inference.gateway.product.completion import Completed, Completion
 from inference.gateway.product.products import Offer
 from inference.gateway.product.question import FORM, Answer, Asked, Kept, Question, log_entry, metadata
 from inference.gateway.product.refusal import PredictionFailed, refusal
@@ -54,6 +55,8 @@ class PredictionService:
     log : PredictionLog
     assigner : Assigns
     watchman : Watchman
+    completion : Completion
+        Adds what a request names instead of carrying it.
     """
 
     def __init__(
@@ -65,9 +68,11 @@ class PredictionService:
         log: PredictionLog,
         assigner: Assigns,
         watchman: Watchman,
+        completion: Completion,
     ) -> None:
         self.table, self.calls, self.cache = table, calls, cache
         self.versions, self.log, self.assigner, self.watchman = versions, log, assigner, watchman
+        self.completion = completion
         self.columns = Columns(calls)
 
     async def answer(self, offer: Offer, payload: Any, asked: Asked) -> Answer:
@@ -80,7 +85,11 @@ class PredictionService:
             then; the access log holds the refusal.
         """
         self.table.find(offer.name)
-        question = Question.read(offer, payload, asked)
+        request = offer.read(payload)
+        if offer.product.kept is None:
+            question = Question.of(offer, Completed(request), asked)
+        else:
+            question = Question.of(offer, await self.completion.complete(offer, request, asked.caller), asked)
         assignment = self.assigner.assign(offer.name, question.user or asked.caller.pseudonym)
         fetched = await self._fetch(question, assignment)
         kept, data = Kept.split(fetched.value)

@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from components.errors import InvalidRequest
+from components.records import documents
 from components.records.database import Database
 from components.records.drainer import drain
 from components.records.erasure import erase
@@ -71,6 +72,8 @@ def database(config: Settings) -> Iterator[Database]:
 
 def _more(database: Database, user: str) -> None:
     now, experiment = datetime.now(UTC), uuid.uuid4()
+    documents.put(database, "portfolio", "p-1", {"note": SECRET}, user=user, caller="app")
+    documents.put(database, "portfolio", "p-2", {"note": "RELIANCE"}, caller="app")
     with database.write() as connection:
         run = {"experiment_name": "e", "start_date": now, "end_date": now}
         connection.execute(insert(model_experiments).values(id=experiment, **run))
@@ -97,7 +100,7 @@ def test_erasure_empties_what_is_hers_and_keeps_the_chain(database: Database, co
     assert told == [pseudonym("sunita", "user", config)]
     counts = report.told()
     assert [counts[name] for name in ("predictions", "outcomes", "feature_values", "requests")] == [4, 1, 1, 1]
-    assert [counts[name] for name in ("experiment_assignments", "experiment_observations")] == [1, 1]
+    assert [counts[name] for name in ("experiment_assignments", "experiment_observations", "documents")] == [1, 1, 1]
     with database.read() as connection:
         hers = ml_predictions.c.prediction_id.like("s%")
         rows = connection.execute(select(ml_predictions).where(hers)).mappings().all()
@@ -182,6 +185,7 @@ def test_an_export_has_everything_of_hers_and_nothing_else(
         "training_jobs": 0,
         "experiments": 0,
         "feature_values": 1,
+        "documents": 1,
         "requests": 1,
     }
     with zipfile.ZipFile(memory) as archive:

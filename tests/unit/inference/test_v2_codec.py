@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from components.errors import InvalidRequest
-from components.models.schema import DTYPES
+from components.models.schema import DTYPES, Schema, Tensor
 from inference.v2 import decode_response, encode_request, parse_request
 from inference.v2.json_data import array_from_json
+from inference.v2.response import BatchAnswer, ResponseEncoder
 
 DATATYPES = [name for name in DTYPES if name != "BYTES"]
 
@@ -197,3 +198,12 @@ def test_a_response_is_decoded() -> None:
     assert parameters == {"model_name": "m", "a": 1}
     np.testing.assert_array_equal(outputs["x"], np.array([[1.5, 2.5]], np.float32))
     assert outputs["y"].tolist() == ["é"]
+
+
+def test_an_output_of_any_length_tells_how_long_it_is() -> None:
+    encoder = ResponseEncoder("m", "1", Schema((Tensor("parts", "FP64", (-1,)),)))
+    for length in (0, 1, 3):
+        answer = BatchAnswer({"parts": np.arange(3.0 * length).reshape(3, length)}, b"{}")
+        body, _ = encoder.encode(answer, 1, 2, "")
+        outputs, _ = decode_response(body, {})
+        assert outputs["parts"].tolist() == [[float(length + i) for i in range(length)]]
