@@ -74,7 +74,8 @@ test: setup setup-test lint typecheck ## lint, type check and every test
 
 # torch is compiled anew each time, so that no CUDA pins creep into the files of the CPU build.
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile -q --upgrade-package torch --python-version 3.11 --no-emit-index-url --no-emit-find-links --overrides requirements/overrides.txt
-# What predictors never call: xgboost-cpu asks for SciPy, whose library alone predicts; the packaged sentence encoder is files.
+# What predictors never call (but skfolio's, which does): xgboost-cpu asks for SciPy, whose library alone predicts; the packaged
+# sentence encoder is files.
 UNCALLED = $(foreach name,scipy scikit-learn joblib threadpoolctl narwhals sentence-transformers,--no-emit-package $(name))
 ROLES = $$($(VENV)/bin/python -c "from components.images import ROLES; print(*ROLES)")
 
@@ -85,7 +86,7 @@ lock: $(VENV)/.ready ## compile requirements/ from the extras in pyproject.toml:
 	set -e; for role in $(ROLES); do for name in $$role $$role-cuda; do \
 	  grep -q "^$$name = " pyproject.toml || continue; \
 	  shared="-c requirements/main.txt"; links="$$UV_FIND_LINKS"; less=""; \
-	  case $$name in explainer) shared="";; predictor-*) less="$(UNCALLED)";; esac; \
+	  case $$name in explainer) shared="";; predictor-portfolio) ;; predictor-*) less="$(UNCALLED)";; esac; \
 	  case $$name in train-tensorflow-cuda) ;; *-cuda) links="";; esac; \
 	  UV_FIND_LINKS="$$links" $(LOCK) pyproject.toml --no-annotate --python-platform x86_64-manylinux_2_28 $$shared $$less \
 	    --extra $$name -o requirements/$$name.txt; done; done

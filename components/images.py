@@ -9,7 +9,7 @@ from components.errors import ConfigurationError
 from components.settings import settings
 
 TrainingRole = Literal["train-tabular", "train-torch", "train-tensorflow"]
-PredictorRole = Literal["predictor-tabular", "predictor-torch", "predictor-text"]
+PredictorRole = Literal["predictor-tabular", "predictor-portfolio", "predictor-torch", "predictor-text"]
 Role = Literal[TrainingRole, PredictorRole, "tune", "transformer", "explainer", "detector", "gateway"]
 ROLES: tuple[str, ...] = get_args(Role)
 
@@ -17,6 +17,7 @@ PREDICTORS: dict[str, PredictorRole] = {
     "numpy": "predictor-tabular",
     "onnx": "predictor-tabular",
     "xgboost": "predictor-tabular",
+    "skfolio": "predictor-portfolio",
     "torch": "predictor-torch",
     "text": "predictor-text",
 }

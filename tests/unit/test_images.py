@@ -151,6 +151,7 @@ def test_a_server_holds_no_training_library(role: str) -> None:
     needed = {
         "explainer": {"scikit-learn", "scipy"},  # Alibi calls them
         "gateway": {"scipy"},  # the statistics of A/B tests
+        "predictor-portfolio": {"scikit-learn", "scipy"},  # skfolio calls them
     }
     assert not (TRAINING - needed.get(role, set())) & set(pins(role))
 
