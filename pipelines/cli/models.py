@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from components.catalog import catalogue, get_spec
@@ -27,20 +28,20 @@ def list_models(context: typer.Context) -> None:
         return
     from components.registry import versions
 
-    table = Table(title="Catalogue", title_justify="left")
-    for heading in ("model", "room", "what it does", "owner", "production", "versions"):
-        table.add_column(heading)
+    table = Table(title="Catalogue", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("model", "title", "room", "production", "versions"):
+        table.add_column(heading, no_wrap=True)
     for name, spec in catalogue().items():
         story = versions.story(name)
         table.add_row(
             name,
+            spec.title,
             spec.room,
-            spec.summary,
-            spec.owner,
             str(story["aliases"].get("production", "-")),
             str(len(story["versions"])),
         )
     out.print(table)
+    out.print("[bold]arthaflow models show NAME[/bold] tells what a model does, who owns it, and how well.")
 
 
 @app.command()

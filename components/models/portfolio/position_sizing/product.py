@@ -18,6 +18,7 @@ from components.models.product import ProductSpec, Route, Served, Subject, Tenso
 from components.wire import Integer, Payload
 
 Symbol = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:&^-]*$")]
+SectorName = Annotated[str, Field(min_length=1, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Volatility = Annotated[float, Field(gt=0, le=200)]
 Trend = Literal["bullish", "neutral", "bearish"]
@@ -75,7 +76,8 @@ class PositionRequest(Payload):
         Trend | Annotated[float, Field(ge=-1, le=1)], Field(description="A word, or a number from -1 to 1")
     ]
     sector_rotation: Annotated[
-        Annotated[float, Field(ge=-1, le=1)] | dict[str, Annotated[float, Field(ge=-1, le=1)]],
+        Annotated[float, Field(ge=-1, le=1)]
+        | Annotated[dict[SectorName, Annotated[float, Field(ge=-1, le=1)]], Field(max_length=100)],
         Field(description="Quarter's return of the security's sector less the market's, decimal; or one per sector"),
     ]
     holdings: Annotated[
