@@ -110,13 +110,15 @@ def add_lstm(
     return graph.node("Squeeze", [steps, graph.constant(f"{name}_axis", [1], np.int64)], f"{name}_out")
 
 
-def merge_graphs(graphs: Mapping[str, bytes]) -> bytes:
+def merge_graphs(graphs: Mapping[str, bytes], ml_opset: int = ML_OPSET) -> bytes:
     """Merge graphs into one that shares inputs of the same name.
 
     Parameters
     ----------
     graphs : mapping of str to bytes
         Serialised graphs by name, each with a single output; in the merged graph that output has the name of the key.
+    ml_opset : int
+        Version of ai.onnx.ml that their operators need: that of :mod:`components.models.onnx_trees` where it has any.
     """
     import onnx
     from onnx import compose, helper
@@ -135,7 +137,7 @@ def merge_graphs(graphs: Mapping[str, bytes]) -> bytes:
         output.name = name
         outputs.append(output)
     merged = helper.make_graph(nodes, "merged", list(inputs.values()), outputs, initialisers)
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ml_opset)]
     model = helper.make_model(merged, opset_imports=opsets, ir_version=IR_VERSION, producer_name="arthaflow")
     onnx.checker.check_model(model, full_check=True)
     result: bytes = model.SerializeToString()
