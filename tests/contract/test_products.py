@@ -6,8 +6,10 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from components.catalog import catalogue, get_product
 from components.models.product import ProductSpec
@@ -70,6 +72,32 @@ def test_a_request_becomes_tensors_that_the_model_takes(name: str) -> None:
     left_out = {tensor.name: tensor.absent(rows) for tensor in schema.tensors if tensor.optional}
     schema.validate({**left_out, **made})
     assert set(made) <= {tensor.name for tensor in schema.tensors}
+
+
+def shapes(shape: type[BaseModel], found: set[type[BaseModel]]) -> set[type[BaseModel]]:
+    """A model's response and every shape within it."""
+    if shape not in found:
+        found.add(shape)
+        for field in shape.model_fields.values():
+            pending = [field.annotation]
+            while pending:
+                kind = pending.pop()
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    shapes(kind, found)
+                pending += get_args(kind)
+    return found
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_what_may_be_absent_has_a_default(name: str) -> None:
+    """The gateway leaves out what is None: the document's shape must take the answer without it."""
+    wanting = [
+        f"{shape.__name__}.{field}"
+        for shape in shapes(product_of(name).response, set())
+        for field, info in shape.model_fields.items()
+        if info.is_required() and type(None) in get_args(info.annotation)
+    ]
+    assert not wanting
 
 
 @pytest.mark.parametrize("name", ASKED)

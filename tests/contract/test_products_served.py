@@ -85,7 +85,9 @@ def test_offline_and_asked_give_the_same_answer(
     inputs |= {t.name: t.absent(rows) for t in artifact.input_schema.tensors if t.name not in inputs}
     columns = {t.name: t.column_names for t in artifact.output_schema.tensors}
     served = Served(artifact.load_model(spec).predict(inputs), {}, columns, "1", "", spec.disclaimers)
-    offline = product.to_response(product.request.model_validate(example(name)), served).model_dump(mode="json")
+    offline = product.to_response(product.request.model_validate(example(name)), served).model_dump(
+        mode="json", exclude_none=True
+    )
     assert_alike(told["data"], offline)
 
 

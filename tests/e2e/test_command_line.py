@@ -11,7 +11,20 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["models", "run", "serve", "predict", "ask", "explain", "drift", "rollout", "compile", "submit", "demo", "stop"]
+COMMANDS = [
+    "models",
+    "run",
+    "serve",
+    "predict",
+    "ask",
+    "explain",
+    "drift",
+    "rollout",
+    "compile",
+    "submit",
+    "demo",
+    "stop",
+]
 
 
 @pytest.fixture

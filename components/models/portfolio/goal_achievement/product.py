@@ -111,8 +111,8 @@ class Adjustment(BaseModel):
 
     increase_sip_by: Annotated[float, Field(description="₹ a month")]
     or_increase_returns_by: Annotated[
-        float | None, Field(description="Percentage points a year; null where no return in reach is enough")
-    ]
+        float | None, Field(description="Percentage points a year; absent where no return in reach is enough")
+    ] = None
 
 
 class RequiredAdjustments(BaseModel):

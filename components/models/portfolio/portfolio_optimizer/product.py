@@ -117,7 +117,9 @@ class Position(BaseModel):
     target_weight: float
     action: Literal["buy", "sell", "hold"]
     trade_value: float
-    trade_quantity: Annotated[float | None, Field(description="None where no quantity is held to tell the price")]
+    trade_quantity: Annotated[float | None, Field(description="Absent where no quantity is held to tell the price")] = (
+        None
+    )
     risk_contribution: Annotated[float, Field(description="Percent of the expected volatility; they add up to 100")]
 
 
@@ -139,7 +141,7 @@ class Rebalancing(BaseModel):
     turnover: Annotated[float, Field(description="Percent of the portfolio that changes hands")]
     cost: Annotated[float, Field(description="Rupees")]
     yearly_gain: Annotated[float, Field(description="Certainty equivalent of less risk, rupees a year, before cost")]
-    break_even_days: Annotated[int | None, Field(description="None where the cost is never earned")]
+    break_even_days: Annotated[int | None, Field(description="Absent where the cost is never earned")] = None
     message: str
 
 
@@ -199,9 +201,9 @@ class OptimizationResponse(BaseModel):
         },
     )
 
-    portfolio_id: str | None
+    portfolio_id: str | None = None
     method: str
-    fallback_used: Annotated[str | None, Field(description="The simpler method that stood in, if one did")]
+    fallback_used: Annotated[str | None, Field(description="The simpler method that stood in, if one did")] = None
     positions: list[Position]
     metrics: Metrics
     rebalancing: Rebalancing

@@ -35,9 +35,9 @@ class Variances(DirectMember):
         known = sorted(set(names.reshape(-1).tolist()) - {""})
         own = {name: float(np.var(returns[names == name])) for name in known}
         mean = float(np.mean(list(own.values())))
-        self.variances = {
-            n: (1 - self.params.shrinkage) * v + self.params.shrinkage * mean for n, v in own.items()
-        } | {"": 0.0}
+        self.variances = {n: (1 - self.params.shrinkage) * v + self.params.shrinkage * mean for n, v in own.items()} | {
+            "": 0.0
+        }
         return self
 
     def answer(self, inputs: Batch) -> Outputs:
