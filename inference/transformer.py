@@ -167,14 +167,18 @@ class Transformer(hosting.Surrounding):
         FeatureUnavailable
             If the store knows nothing of an entity at its time.
         """
-        if self.schema is None:
-            raise ModelUnavailable(self._reason, "Send the request again when the server is ready.")
+        schema = self._told_schema()
         with LOOKUP.labels(self.name).time(), tracing.span("feature lookup", model=self.name):
-            batch, known = self.features.lookup(keys, self.schema)
+            batch, known = self.features.lookup(keys, schema)
         return {**batch, **keys.beside}, known
 
     def _optional(self) -> list[str]:
-        return [tensor.name for tensor in self.schema.tensors if tensor.optional] if self.schema else []
+        return [tensor.name for tensor in self._told_schema().tensors if tensor.optional]
+
+    def _told_schema(self) -> Schema:
+        if self.schema is None:
+            raise ModelUnavailable(self._reason, "Send the request again when the server is ready.")
+        return self.schema
 
     def tell_features(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         """Return the looked-up tensors as a V2 response.

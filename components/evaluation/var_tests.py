@@ -96,7 +96,7 @@ def christoffersen_independence(hits: npt.ArrayLike, alpha: float = 0.05) -> Tes
     Likelihood ratio of a first-order Markov chain against independence, chi-squared with one degree of freedom.
     Christoffersen (1998), doi:10.2307/2527341.
     """
-    null = "exceedances are independent of those of the day before"
+    null = "exceedances are independent of those of the time before"
     h = _flags(hits)
     (stay, enter), (leave, repeat) = _transitions(h)
     if not h[:-1].any() or not h[1:].any():
@@ -110,7 +110,7 @@ def christoffersen_independence(hits: npt.ArrayLike, alpha: float = 0.05) -> Tes
     p_value = _chi_squared(statistic, 1)
     how = "depend significantly on" if p_value < alpha else "do not depend significantly on"
     verdict = (
-        f"exceedances {how} the day before: {repeat} of {leave + repeat} follow one, {enter} of {stay + enter} do not "
+        f"exceedances {how} the time before: {repeat} of {leave + repeat} follow one, {enter} of {stay + enter} do not "
         f"(p = {p_value:.2g})"
     )
     return TestResult("Christoffersen independence", null, statistic, p_value, len(h), verdict)
@@ -124,7 +124,7 @@ def christoffersen(hits: npt.ArrayLike, level: float, alpha: float = 0.05) -> Te
     Sum of Kupiec's and of the independence statistic, chi-squared with two degrees of freedom. Christoffersen (1998),
     doi:10.2307/2527341. Without two exceedances the second is taken as 0, which is its limit for rare exceedances.
     """
-    null = f"exceedances have probability {level:g}, whatever happened the day before"
+    null = f"exceedances have probability {level:g}, whatever happened the time before"
     coverage, independence = kupiec(hits, level), christoffersen_independence(hits)
     if coverage.statistic is None:
         return TestResult("Christoffersen conditional coverage", null, None, None, coverage.rows, coverage.verdict)
@@ -157,7 +157,8 @@ def traffic_light(hits: npt.ArrayLike, level: float = 0.01) -> TestResult:
     h = _flags(hits)
     count = int(h.sum())
     cumulative = float(binom.cdf(count, len(h), level))
-    zone = GREEN if cumulative < _YELLOW_FROM else YELLOW if cumulative < _RED_FROM else RED
+    # Over a few days even none at all is more than 95 % likely; that is no warning.
+    zone = GREEN if not count or cumulative < _YELLOW_FROM else YELLOW if cumulative < _RED_FROM else RED
     p_value = float(binom.sf(count - 1, len(h), level))
     verdict = f"{zone}: {count} exceedances in {len(h)} days, {level * len(h):.1f} expected"
     null = f"exceedances have at most probability {level:g}"

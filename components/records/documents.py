@@ -100,10 +100,11 @@ def get(database: Database, entity_type: str, entity_id: str) -> Document | None
     return None if row is None else _document(row)
 
 
-def remove(database: Database, entity_type: str, entity_id: str) -> bool:
-    """Delete a document; return whether there was one."""
+def remove(database: Database, entity_type: str, entity_id: str, caller: str) -> bool:
+    """Delete a document that a caller keeps; return whether there was one."""
+    own = _at(entity_type, entity_id), ml_documents.c.caller == caller
     with database.write() as connection:
-        return bool(connection.execute(delete(ml_documents).where(_at(entity_type, entity_id))).rowcount)
+        return bool(connection.execute(delete(ml_documents).where(*own)).rowcount)
 
 
 def of_user(database: Database, user: str) -> list[Document]:

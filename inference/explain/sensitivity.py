@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from components.errors import InvalidRequest
 from inference.explain.options import Options
 from inference.explain.packing import FloatArray
 from inference.explain.problem import Problem
@@ -50,7 +51,7 @@ def sensitivity(problem: Problem, row: FloatArray, options: SensitivityOptions |
     columns = [column for column, _ in space.single()]
     usual = usual_moves(problem.background[:, columns])
     low, high = _ends(space, row, columns, asked.step, usual)
-    answers = problem(np.concatenate([row[None, :], low, high]))
+    answers, refused = _ask(problem, row, low, high, [group.name for _, group in space.single()])
     prediction, below, above = float(answers[0]), answers[1 : 1 + len(columns)], answers[1 + len(columns) :]
     entries = []
     for i, (column, group) in enumerate(space.single()):
@@ -67,6 +68,7 @@ def sensitivity(problem: Problem, row: FloatArray, options: SensitivityOptions |
                 "slope": slope,
                 "elasticity": slope * value / prediction if slope is not None and value and prediction else None,
                 "between": [float(low[i, column]), float(high[i, column])],
+                "note": refused.get(i),
             }
         )
     entries.sort(key=lambda entry: -abs(float(str(entry["attribution"]))))
@@ -85,6 +87,32 @@ def sensitivity(problem: Problem, row: FloatArray, options: SensitivityOptions |
         "background_rows": len(problem.background),
         "model_rows": problem.calls,
     }
+
+
+def _ask(
+    problem: Problem, row: FloatArray, low: FloatArray, high: FloatArray, names: list[str]
+) -> tuple[FloatArray, dict[int, str]]:
+    """Return the answers at the row and at both ends of each column, and why a column stayed where it was.
+
+    A column's neighbourhood may hold values that the model refuses (0 may stand for "not given", and 0.01 for nothing):
+    such a column stays, and the others are asked again.
+    """
+    refused: dict[int, str] = {}
+    while True:
+        try:
+            return problem(np.concatenate([row[None, :], low, high])), refused
+        except InvalidRequest as error:
+            at = _refused_column(error.path, names)
+            if at is None or at in refused:
+                raise
+            refused[at] = f"not moved: {error.problem.removeprefix(f'{error.path}: ')}"
+            low[at] = high[at] = row
+
+
+def _refused_column(path: str, names: list[str]) -> int | None:
+    """Return which of the moved columns a path like ``conditions.volatility[9]`` names; None for another input."""
+    named = path.partition("[")[0]
+    return next((i for i, name in enumerate(names) if named == name or named.endswith(f".{name}")), None)
 
 
 def usual_moves(background: FloatArray) -> FloatArray:

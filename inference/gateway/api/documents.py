@@ -117,8 +117,10 @@ def delete_document(
     shared = services(request)
     offers_of(shared.products, entity_type)
     found = get(shared.database, entity_type, entity_id)
-    mine = found is not None and owns(found, caller)
-    deleted = mine and remove(shared.database, entity_type, entity_id)
+    deleted = False
+    if found is not None and owns(found, caller):
+        # Meanwhile its owner may have deleted it, and somebody else put one under the id: that one stays.
+        deleted = remove(shared.database, entity_type, entity_id, found.caller)
     return ok(request, DeletedDocument(entity_type=entity_type, entity_id=entity_id, deleted=deleted))
 
 

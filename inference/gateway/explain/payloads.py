@@ -144,6 +144,7 @@ class Contribution(BaseModel):
         float | None, Field(description="Sensitivity: the usual move of the feature that the contribution is for")
     ] = None
     elasticity: Annotated[float | None, Field(description="Sensitivity: percent of the output per percent")] = None
+    note: Annotated[str | None, Field(description="Sensitivity: why the input was not moved")] = None
 
 
 class Explanation(_OfPrediction):

@@ -114,7 +114,7 @@ def check_document(products: Products, entity_type: str, given: Mapping[str, Any
         raise InvalidPayload(
             f"{what} of a {entity_type} that any model here knows", f"Send some of {', '.join(known)}.", path=strange
         )
-    size = len(orjson.dumps(parts))
+    size = _size(parts)
     if size > LARGEST:
         raise DocumentTooLarge(f"The document has {size} bytes, more than {LARGEST}.", "Keep less of it.")
     for part, value in parts.items():
@@ -151,6 +151,15 @@ def shape_of(offer: Offer) -> type[BaseModel]:
     """Return what a model asks of the documents that its requests may name."""
     assert offer.product.kept is not None
     return offer.product.kept.shape
+
+
+def _size(parts: Mapping[str, Any]) -> int:
+    """Return the bytes of a document's JSON; reading JSON allows deeper nesting than writing it does."""
+    try:
+        return len(orjson.dumps(parts))
+    except orjson.JSONEncodeError as error:
+        remedy = "Send the parts as a request would carry them: none is deeper than a few levels."
+        raise InvalidPayload("the document is nested too deeply", remedy) from error
 
 
 def _check_part(part: str, value: Any, offers: Sequence[Offer]) -> None:

@@ -25,7 +25,9 @@ def refusal(status: int, body: bytes) -> ArthaflowError:
     remedy = str(told.get("remedy", ""))
     if status in (400, 422):
         missing = "missing" in told or "is required" in problem
-        return (MissingValue if missing else InvalidRequest)(problem, remedy, str(told.get("path", "")))
+        path = str(told.get("path", ""))
+        # The server's sentence begins with the path already, and so does that of the error that is made of it.
+        return (MissingValue if missing else InvalidRequest)(problem.removeprefix(f"{path}: "), remedy, path)
     if status == 404:
         return FeatureUnavailable(problem, remedy)
     return PredictionFailed(problem, remedy or "Report it with the request id.")

@@ -80,7 +80,8 @@ def test_a_long_id_is_found_again_and_no_other(database: Database) -> None:  # n
 
 def test_removing_twice_is_the_same_as_once(database: Database) -> None:  # noqa: F811
     put(database, "portfolio", "p-1", PARTS, caller="c")
-    assert [remove(database, "portfolio", "p-1") for _ in range(2)] == [True, False]
+    assert not remove(database, "portfolio", "p-1", "d"), "it is another's"
+    assert [remove(database, "portfolio", "p-1", "c") for _ in range(2)] == [True, False]
     assert get(database, "portfolio", "p-1") is None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.errors import InvalidRequest
 from inference.explain.options import read_options
 from inference.explain.packing import FloatArray
 from inference.explain.sensitivity import SensitivityOptions, sensitivity, usual_moves
@@ -98,3 +99,26 @@ def test_the_step_is_bounded() -> None:
     for step in (0.0, -1.0, 3.0):
         with pytest.raises(ValueError, match="step"):
             SensitivityOptions(step=step)
+
+
+def test_an_input_that_the_model_would_not_have_moved_stays_and_says_why() -> None:
+    def picky(features: FloatArray, orders: Any, window: Any) -> FloatArray:
+        if (features[:, 1] != 40.0).any():
+            raise InvalidRequest("rsi is 40.3", "Give 40.", path="features.rsi[3]")
+        return features[:, 0]
+
+    row = instance()
+    row[1] = 40.0
+    found = by_name(sensitivity(problem(picky), row))
+    assert found["rsi"]["note"] == "not moved: rsi is 40.3"
+    assert found["rsi"]["slope"] is None
+    assert found["close"]["slope"] == pytest.approx(1.0)
+    assert found["close"]["note"] is None
+
+
+def test_a_row_that_the_model_refuses_is_refused() -> None:
+    def never(features: FloatArray, orders: Any, window: Any) -> FloatArray:
+        raise InvalidRequest("rsi is wrong", path="features.rsi[0]")
+
+    with pytest.raises(InvalidRequest, match="rsi is wrong"):
+        sensitivity(problem(never), instance())

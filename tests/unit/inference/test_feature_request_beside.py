@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.errors import InvalidRequest
+from components.errors import InvalidRequest, ModelUnavailable
 from components.models.schema import Batch, Schema, Tensor
 from inference.feature_request import Keys, read_keys, tensors_from_rows
 from inference.transformer import Features, Transformer
@@ -61,3 +61,15 @@ def test_what_was_sent_takes_the_place_of_what_the_store_lacks() -> None:
     assert known == ["2018-12-31T21:00:00Z"]
     alone = transformer.look_up(Keys(keys.entities, keys.times))[0]
     assert alone["realised"].shape == (1, 0)
+
+
+def test_before_the_schema_is_known_an_optional_input_may_be_sent_again_later() -> None:
+    """Which inputs are optional is not known yet: that is no fault of the request."""
+    transformer = Transformer("volatility", cast(Upstream, None), cast(Features, Looked()))
+    sent = [
+        {"name": "entity", "datatype": "BYTES", "shape": [1], "data": ["SP500"]},
+        {"name": "timestamp", "datatype": "BYTES", "shape": [1], "data": ["2018-12-31T21:00:00Z"]},
+        {"name": "realised", "datatype": "FP64", "shape": [1, 1], "data": [1e-4]},
+    ]
+    with pytest.raises(ModelUnavailable, match="starting"):
+        transformer.answer(json.dumps({"inputs": sent}).encode(), {})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import pytest
 from pydantic import Field
 
@@ -98,6 +101,15 @@ def test_a_document_has_a_largest_size(products: Products) -> None:
         check_document(products, "basket", {"holdings": [{"security_id": "A" * LARGEST, "weight": 1.0}]})
 
 
+@pytest.mark.parametrize("depth", [240, 300, 1000])
+def test_a_deep_document_is_refused_not_a_crash(products: Products, depth: int) -> None:
+    nested = orjson.loads(b"[" * depth + b"]" * depth)
+    with pytest.raises(InvalidPayload):
+        check_document(products, "basket", {"holdings": [{**HOLDINGS[0], "more": nested}]})
+    with pytest.raises(InvalidPayload):
+        check_document(products, "basket", {"holdings": nested})
+
+
 def test_models_that_share_a_kind_each_take_what_they_know(shared: Products) -> None:
     both = {"holdings": [{"security_id": "A", "weight": 1.0, "sector": "IT"}]}
     assert check_document(shared, "basket", both) == both
@@ -112,6 +124,17 @@ def test_models_that_share_a_kind_each_take_what_they_know(shared: Products) -> 
 def test_the_example_is_taken(products: Products) -> None:
     kind, parts = example(products)
     assert check_document(products, kind, parts) == parts
+
+
+def test_the_document_of_the_manual_is_taken() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    found = re.search(r"-X PUT \S+/documents/(\w+)/\S+ -H \S+ -d '(.+?)'", manual, re.DOTALL)
+    assert found is not None
+    body = orjson.loads(found[2])
+    assert body.pop("user_id")
+    products = Products()
+    assert check_document(products, found[1], body) == body
+    assert takers(products, found[1], body)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from components.data.dataset import Dataset
 from components.errors import ConfigurationError, DataRejected
 from components.features.definitions import WINDOW_CHANNELS, WINDOW_LENGTH
 from components.models.contract import FloatArray
-from components.models.markets.volatility.inputs import NAMES, range_variances
+from components.models.markets.volatility.inputs import LEVEL_LIMITS, NAMES, range_variances
 from components.models.markets.volatility.params import HORIZONS
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ REALISED = "realised_variance"
 
 REALISED_DAYS = 60
 """Realised variances that a row carries."""
-
-LEVEL_LIMITS = (0.25, 4.0)
 
 
 def build_dataset(features: pd.DataFrame, bars: pd.DataFrame, horizons: tuple[str, ...]) -> Dataset:

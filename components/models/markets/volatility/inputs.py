@@ -34,6 +34,9 @@ INDEX: Final = {name: i for i, name in enumerate(NAMES)}
 MIN_VARIANCE: Final = 1e-10
 """Floor of a day's variance: a price that stands still has no logarithm of it."""
 
+LEVEL_LIMITS: Final = (0.25, 4.0)
+"""Least and most that mean squared close-to-close returns are taken to be of mean range variances."""
+
 LEAST_REALISED: Final = 22
 """Fewest realised variances that take the place of the ranges: a month, as the log-HAR regression wants."""
 
@@ -82,7 +85,7 @@ def prepare(inputs: Batch, level: float) -> Prepared:
     Raises
     ------
     InvalidRequest
-        If there are too few realised variances, or one is negative.
+        If there are too few realised variances, or one is negative or above 1.
     """
     bars = np.asarray(inputs["window"], dtype=np.float64)
     gaps = bars[:, 1:, _OPEN] - bars[:, :-1, _CLOSE]
@@ -94,6 +97,27 @@ def prepare(inputs: Batch, level: float) -> Prepared:
         gaps=gaps,
         features=np.asarray(inputs["features"], dtype=np.float64),
     )
+
+
+def past_variances(inputs: Batch) -> FloatArray:
+    """Return each row's daily variances on the security's own level, oldest first, shape (rows, days).
+
+    The members see ranges on the level that is typical of the training rows. What is told of a security's own past (the
+    cone, its volatility now) is no statement about others, so its ranges are moved to the level of its own squared
+    returns in the window. Realised variances stay as the caller sent them.
+
+    Raises
+    ------
+    InvalidRequest
+        If there are too few realised variances, or one is negative or above 1.
+    """
+    realised = inputs.get("realised")
+    if realised is not None and realised.shape[1]:
+        return np.maximum(checked(realised), MIN_VARIANCE)
+    x = prepare(inputs, 1.0)
+    ratio = (x.returns**2).mean(axis=1) / x.variances.mean(axis=1)
+    variances: FloatArray = np.clip(ratio, *LEVEL_LIMITS)[:, None] * x.variances
+    return np.maximum(variances, MIN_VARIANCE)
 
 
 def range_variances(bars: FloatArray) -> FloatArray:
@@ -122,7 +146,7 @@ def checked(realised: FloatArray) -> FloatArray:
     Raises
     ------
     InvalidRequest
-        If they are too few, or one is negative.
+        If they are too few, or one is negative or above 1.
     """
     days = realised.shape[1]
     if days < LEAST_REALISED:
@@ -131,11 +155,12 @@ def checked(realised: FloatArray) -> FloatArray:
             f"Send the last {LEAST_REALISED} days or more, oldest first, or leave them out.",
             path="realised",
         )
-    if (realised < 0).any():
-        row, day = np.argwhere(realised < 0)[0]
+    outside = np.argwhere((realised < 0) | (realised > 1))
+    if len(outside):
+        row, day = outside[0]
         raise InvalidRequest(
-            f"value {realised[row, day]} is negative",
-            "Send sums of squared returns, decimal, not volatilities.",
+            f"value {realised[row, day]} is {'negative' if realised[row, day] < 0 else 'above 1'}",
+            "Send sums of squared returns, decimal: not volatilities, and not percent squared.",
             path=f"realised[{row}, {day}]",
         )
     return realised

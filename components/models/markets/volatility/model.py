@@ -18,8 +18,8 @@ from components.models.contract import Candidate, FloatArray, Model, Outputs
 from components.models.markets.volatility.blend import Blend, fit_blend
 from components.models.markets.volatility.calibration import Calibration, fit_calibration
 from components.models.markets.volatility.cone import cone, percentile, rolling_volatility
-from components.models.markets.volatility.inputs import MIN_VARIANCE, prepare
-from components.models.markets.volatility.members.base import Member, typical_level
+from components.models.markets.volatility.inputs import MIN_VARIANCE, past_variances
+from components.models.markets.volatility.members.base import Member
 from components.models.markets.volatility.members.boosting import Boosting
 from components.models.markets.volatility.members.garch import GarchT, GjrT
 from components.models.markets.volatility.members.log_har import LogHar
@@ -43,7 +43,6 @@ class Volatility(Model):
 
     def __init__(self, params: VolatilityParams | None = None) -> None:
         super().__init__(params)
-        self.level = 1.0
         self.blend: Blend | None = None
         self.calibration: Calibration | None = None
         self.members: dict[str, Member] = {}
@@ -74,11 +73,10 @@ class Volatility(Model):
         return np.log(np.maximum(data.targets["realised_variance"], MIN_VARIANCE))
 
     def combine(self, predictions: Mapping[str, FloatArray], validation: Dataset) -> Self:
-        """Learn blend, level, intervals and confidence from validation rows."""
+        """Learn blend, intervals and confidence from validation rows."""
         p = self.params
         realised = np.exp(self.blend_target(validation))
         independent = len(np.unique(validation.times)) / p.days
-        self.level = typical_level(validation)
         blend = fit_blend(predictions, realised, independent, p.blend_shrinkage, p.level_deviation)
         spread = blend.spread(predictions)
         self.calibration = fit_calibration(
@@ -90,7 +88,7 @@ class Volatility(Model):
     def finish(self, predictions: Mapping[str, FloatArray], inputs: Batch) -> Outputs:
         """Turn the members' log variances into the outputs."""
         blend, calibration = self._learned
-        x = prepare(inputs, self.level)
+        past = past_variances(inputs)
         log_variance = blend.log_variance(predictions)
         volatility, lower, upper = calibration.volatility(log_variance)
         return {
@@ -99,9 +97,9 @@ class Volatility(Model):
             "upper": upper,
             "confidence": calibration.confidence(blend.spread(predictions)),
             "variance": np.exp(log_variance),
-            "percentile": percentile(x.variances, self.params.days, volatility),
-            "cone": cone(x.variances, self.params.days),
-            "current_volatility": rolling_volatility(x.variances[:, -MONTH:], MONTH)[:, 0],
+            "percentile": percentile(past, self.params.days, volatility),
+            "cone": cone(past, self.params.days),
+            "current_volatility": rolling_volatility(past[:, -MONTH:], MONTH)[:, 0],
         }
 
     def predict(self, inputs: Batch) -> Outputs:
@@ -121,7 +119,6 @@ class Volatility(Model):
         state = {
             "params": asdict(self.params),
             "members": list(self.members),
-            "level": self.level,
             "weights": self.weights,
             "blend_level": blend.level.tolist(),
             "calibration": {name: value.tolist() for name, value in asdict(calibration).items()},
@@ -136,7 +133,6 @@ class Volatility(Model):
         state = json.loads((directory / "model.json").read_text(encoding="utf-8"))
         params: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["params"].items()}
         model = cls(VolatilityParams(**params))
-        model.level = float(state["level"])
         weights = {name: np.array(weight) for name, weight in state["weights"].items()}
         model.blend = Blend(weights, np.array(state["blend_level"]))
         model.calibration = Calibration(**{name: np.array(value) for name, value in state["calibration"].items()})

@@ -54,7 +54,7 @@ class VolatilityRequest(Payload):
     ]
     as_of: Annotated[Moment | None, Field(description="With what was known then; now when absent")] = None
     realised: Annotated[
-        list[Annotated[float, Field(ge=0)]] | None,
+        list[Annotated[float, Field(ge=0, le=1)]] | None,
         Field(
             min_length=LEAST_REALISED,
             max_length=MOST_REALISED,

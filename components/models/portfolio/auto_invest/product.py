@@ -16,10 +16,14 @@ from components.models.product import Kept, ProductSpec, Route, Served, Subject,
 from components.wire import Integer, Payload
 
 MANY = 1000
+LARGEST_AMOUNT = 1e15
+"""₹; sums and ratios of larger ones may overflow."""
+
 WHOLE = 0.01
 """How far shares and cash may be from total_value, decimal: what rounding leaves."""
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
+Amount = Annotated[float, Field(ge=0, le=LARGEST_AMOUNT)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Change = Annotated[float, Field(ge=-100, le=500)]
 SectorLimits = Annotated[
@@ -67,9 +71,9 @@ class PortfolioState(Payload):
             description="Percent of total_value held of each of them; nothing when empty",
         ),
     ]
-    total_value: Annotated[float, Field(ge=0, description="₹, cash included")]
-    cash_balance: Annotated[float | None, Field(ge=0, description="₹; what the shares leave when absent")] = None
-    unrealized_pnl: Annotated[float, Field(description="₹")] = 0.0
+    total_value: Annotated[Amount, Field(description="₹, cash included")]
+    cash_balance: Annotated[Amount | None, Field(description="₹; what the shares leave when absent")] = None
+    unrealized_pnl: Annotated[float, Field(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, description="₹")] = 0.0
 
 
 class MarketState(Payload):
@@ -93,7 +97,7 @@ class UserConstraints(Payload):
     risk_tolerance: Annotated[float, Field(ge=0, le=1)]
     max_position_size: Annotated[float, Field(gt=0, le=100, description="Percent")] = 100.0
     sector_limits: SectorLimits
-    investment_amount: Annotated[float, Field(ge=0, description="New money to invest now, ₹")] = 0.0
+    investment_amount: Annotated[Amount, Field(description="New money to invest now, ₹")] = 0.0
 
 
 class Constraints(Payload):

@@ -83,6 +83,12 @@ def behaviour_features(inputs: Batch, inflation: FloatArray) -> FloatArray:
     )
 
 
+def typical_payment(inputs: Batch) -> FloatArray:
+    """Return the median of what was paid in the months in which something was, rupees, shape (rows,); 0 without any."""
+    known = known_months(inputs["history"][:, 0])
+    return _median_paid(np.where(known, inputs["contributions"], 0.0))
+
+
 def _median_paid(paid: FloatArray) -> FloatArray:
     """Return each row's median positive payment; 0 where there is none."""
     ordered = np.sort(paid, axis=1)

@@ -19,7 +19,7 @@ from components.models.contract import Outputs
 from components.models.direct import DirectMember, DirectModel
 from components.models.portfolio.goal_achievement import words
 from components.models.portfolio.goal_achievement.answer import answer_goal, success
-from components.models.portfolio.goal_achievement.behaviour import Behaviour, behaviour_features
+from components.models.portfolio.goal_achievement.behaviour import Behaviour, behaviour_features, typical_payment
 from components.models.portfolio.goal_achievement.beliefs import Beliefs
 from components.models.portfolio.goal_achievement.calibration import calibration_error
 from components.models.portfolio.goal_achievement.contributions import Calendar
@@ -68,7 +68,7 @@ class GoalMember(DirectMember):
         Raises
         ------
         InvalidRequest
-            If a contribution is negative, a return is -100 % or less, or a known month is none.
+            If a contribution is negative, or a return is below -100 %.
         """
         _check(inputs)
         if self.behaviour is None:
@@ -164,6 +164,7 @@ def _told(outputs: Outputs, inputs: Batch) -> list[dict[str, float]]:
             named[column] = outputs[tensor][:, place]
     named["probability"] = outputs["achievement_probability"][:, 0]
     named["monthly_sip"] = inputs["goal"][:, 4]
+    named["typical_payment"] = typical_payment(inputs)
     return [{name: float(values[i]) for name, values in named.items()} for i in range(len(inputs["goal"]))]
 
 

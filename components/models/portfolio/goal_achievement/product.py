@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from components.wire import Day, Payload
 
 Amount = Annotated[float, Field(ge=0, le=LARGEST_AMOUNT, description="₹")]
 Percent = Annotated[float, Field(ge=-50, le=100, description="percent a year")]
+
+MOST_GROWTH: Final = 100.0
+"""Times that the last two years' returns may have multiplied or divided a portfolio by."""
 
 EXAMPLE_GOAL: dict[str, JsonValue] = {
     "target_amount": 5000000,
@@ -204,7 +208,7 @@ def to_inputs(request: GoalRequest, now: datetime) -> Tensors:
     Raises
     ------
     InvalidRequest
-        If there is no goal, or its date has passed or lies too far ahead.
+        If there is no goal, its date has passed or lies too far ahead, or the returns are none of a portfolio.
     """
     goal = request.goal
     if goal is None:
@@ -216,6 +220,7 @@ def to_inputs(request: GoalRequest, now: datetime) -> Tensors:
     said = [market.expected_market_return, market.expected_volatility, market.inflation_rate]
     months = months_between(now.date(), goal.target_date)
     paid, earned = history.monthly_contributions, history.portfolio_returns
+    check_growth(earned)
     return {
         "goal": _row(
             goal.target_amount,
@@ -231,6 +236,24 @@ def to_inputs(request: GoalRequest, now: datetime) -> Tensors:
         "assumptions": _row(*(value or 0.0 for value in said)),
         "given": _row(*(float(value is not None) for value in (*said, history.consistency_score))),
     }
+
+
+def check_growth(returns: list[float]) -> None:
+    """Refuse monthly returns, percent, that no portfolio can have had.
+
+    Raises
+    ------
+    InvalidRequest
+        If they multiply or divide the portfolio by more than :data:`MOST_GROWTH`: they are in another unit, or count
+        contributions as returns, and would be carried on into the future.
+    """
+    growth = math.prod(1 + value / 100 for value in returns)
+    if not 1 / MOST_GROWTH <= growth <= MOST_GROWTH:
+        raise InvalidRequest(
+            f"the {len(returns)} monthly returns turn ₹100 into ₹{100 * growth:.3g}.",
+            "Give what the portfolio earned each month in percent, without contributions: 1.9 for 1.9 %.",
+            path="investment_history.portfolio_returns",
+        )
 
 
 def months_between(today: date, target: date) -> int:

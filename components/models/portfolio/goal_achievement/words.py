@@ -15,6 +15,8 @@ from components.models.portfolio.goal_achievement.solver import WANTED
 HIGH, MEDIUM = 0.9, 0.8
 """Confidence is 1 less the half-width of the probability's 90 % interval: high is known to 10 points, medium to 20."""
 ON_TRACK, EVEN = 0.75, 0.5
+USUAL = 0.2
+"""Share of the plan by which past payments differ from it at least where that is told: raises and bonuses are less."""
 
 
 def confidence_level(confidence: float) -> str:
@@ -50,11 +52,12 @@ def recommend(numbers: Mapping[str, float]) -> list[str]:
     ----------
     numbers : mapping of str to float
         ``probability``, ``increase_sip_by``, ``increase_returns_by``, ``returns_suffice``, ``even_chance_return``,
-        ``even_chance_known``, ``expected_return``, ``monthly_sip``, ``contribution_ratio``.
+        ``even_chance_known``, ``expected_return``, ``monthly_sip``, ``contribution_ratio``, ``typical_payment``.
     """
     told = [standing(numbers["probability"])]
     extra = whole_step(numbers["increase_sip_by"])
-    if extra > 0:
+    # Whoever pays less than half of a plan is not helped by a larger one: the amount makes up for what is not paid.
+    if extra > 0 and numbers["contribution_ratio"] >= EVEN:
         told.append(f"Consider increasing SIP by {rupees(extra)}/month for {WANTED:.0%} probability")
     if numbers["even_chance_known"]:
         rate = _percent(numbers["even_chance_return"])
@@ -62,6 +65,10 @@ def recommend(numbers: Mapping[str, float]) -> list[str]:
             told.append(f"If market returns drop below {rate}, adjust SIP accordingly")
         else:
             told.append(f"An even chance would need market returns of {rate} a year")
+    plan, typical = numbers["monthly_sip"], numbers["typical_payment"]
+    if typical > 0 and abs(typical - plan) > USUAL * plan:
+        # The model takes the plan's amount from the plan, and only how reliably it is paid from the record.
+        told.append(f"You have been paying about {rupees(typical)}/month; the chance is that of {rupees(plan)}/month")
     if numbers["contribution_ratio"] < HIGH and numbers["monthly_sip"] > 0:
         paid = rupees(numbers["contribution_ratio"] * numbers["monthly_sip"])
         told.append(f"Your record suggests that about {paid}/month will be paid; paying every SIP raises the chance")

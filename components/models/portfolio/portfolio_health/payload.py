@@ -14,7 +14,9 @@ from components.models.portfolio.portfolio_health.columns import CLASSES, NAMES,
 from components.wire import Payload
 
 ROUNDING: Final = 0.5
-"""Percent by which shares may miss 100: what rounding to whole numbers leaves."""
+"""Percent that rounding one share to a whole number may add or take; sums may miss 100 by that for every share."""
+DAYS_OF_SQUARE: Final = 16.0
+"""Square root of a year's 252 days: an annual volatility over it is a usual day's."""
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Block = TypeVar("Block", bound=Payload)
@@ -41,7 +43,7 @@ class PortfolioMetrics(Payload):
     ]
     asset_allocation: AssetAllocation
     sector_names: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=64)]] | None,
+        list[Annotated[str, Field(min_length=1, max_length=64, pattern=r"\S")]] | None,
         Field(max_length=5, description="Names of the sectors, in their order; for the recommendations' words"),
     ] = None
 
@@ -156,6 +158,8 @@ def check(metrics: PortfolioMetrics, risk: RiskMetrics, spread: Diversification)
     allocation = metrics.asset_allocation
     _check_shares([getattr(allocation, name) for name in CLASSES])
     _check_sectors(metrics, spread)
+    _check_classes(allocation, spread)
+    _check_fall(allocation, risk)
     least = 1 / metrics.num_holdings
     if spread.herfindahl_index < least * 0.999:
         raise InvalidRequest(
@@ -175,7 +179,7 @@ def check(metrics: PortfolioMetrics, risk: RiskMetrics, spread: Diversification)
 
 def _check_shares(shares: Sequence[float]) -> None:
     total = sum(shares)
-    if abs(total - 100) > ROUNDING:
+    if abs(total - 100) > ROUNDING * sum(share > 0 for share in shares):
         raise InvalidRequest(
             f"the four shares sum to {total:g} %, not to 100.",
             "Give percent of the whole portfolio, cash included, that sum to 100.",
@@ -185,14 +189,13 @@ def _check_shares(shares: Sequence[float]) -> None:
 
 def _check_sectors(metrics: PortfolioMetrics, spread: Diversification) -> None:
     shares, path = metrics.sector_concentration, "portfolio_metrics.sector_concentration"
-    total = sum(shares)
-    if total > 100 + ROUNDING:
+    total, held = sum(shares), sum(share > 0 for share in shares)
+    if total > 100 + ROUNDING * held:
         raise InvalidRequest(f"the sectors sum to {total:g} %.", "Give percent of the equity part, 100 at most.", path)
     if 0 < max(shares, default=0) <= 1:
         raise InvalidRequest(
             f"the largest sector is {max(shares):g} % of the equity part.", "Give percent: 45 for 45 %.", path
         )
-    held = sum(share > 0 for share in shares)
     if held > spread.num_sectors:
         raise InvalidRequest(
             f"{held} sectors have a share, num_sectors is {spread.num_sectors}.",
@@ -205,11 +208,39 @@ def _check_sectors(metrics: PortfolioMetrics, spread: Diversification) -> None:
             "Give the shares of the largest sectors, percent of the equity part.",
             path,
         )
+    if held and total < 100 - ROUNDING * held and (held < len(SECTORS) or held == spread.num_sectors):
+        raise InvalidRequest(
+            f"the sectors sum to {total:g} %; the rest of the equity part is in none.",
+            "Give the shares of all sectors, or of the five largest, percent of the equity part.",
+            path,
+        )
     if metrics.sector_names is not None and len(metrics.sector_names) != len(shares):
         raise InvalidRequest(
             f"{len(metrics.sector_names)} names for {len(shares)} sectors.",
             "Give one name for each value of sector_concentration, or none.",
             "portfolio_metrics.sector_names",
+        )
+
+
+def _check_classes(allocation: AssetAllocation, spread: Diversification) -> None:
+    # Not everybody counts cash as a class.
+    held = sum(getattr(allocation, name) > 0 for name in CLASSES if name != "cash_percent")
+    if held > spread.num_asset_classes:
+        raise InvalidRequest(
+            f"{held} classes beside cash have a share, num_asset_classes is {spread.num_asset_classes}.",
+            "Count every asset class that is held.",
+            "diversification.num_asset_classes",
+        )
+
+
+def _check_fall(allocation: AssetAllocation, risk: RiskMetrics) -> None:
+    fall, day = abs(risk.max_drawdown), risk.volatility / DAYS_OF_SQUARE
+    if allocation.equity_percent >= 20 and 0 < fall < day:
+        raise InvalidRequest(
+            f"{fall:g} % is no largest fall where a usual day's move is {day:.2g} %, as a volatility of "
+            f"{risk.volatility:g} % a year says.",
+            "Give percent, for example 16.5 and not 0.165.",
+            "risk_metrics.max_drawdown",
         )
 
 

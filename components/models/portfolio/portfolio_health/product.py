@@ -103,7 +103,12 @@ class HealthResponse(BaseModel):
     components: Components
     recommendations: list[Recommendation]
     confidence: Annotated[
-        float, Field(ge=0, le=1, description="Calibrated probability that raters' score is within 5 points")
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Probability that raters' score is within 5 points, calibrated on the market trained on",
+        ),
     ]
     score_interval: Annotated[list[float], Field(min_length=2, max_length=2, description="90 % conformal interval")]
     model_version: str
@@ -135,8 +140,8 @@ def to_response(request: HealthRequest, served: Served) -> HealthResponse:
             Recommendation(type=a.kind, priority=a.priority, message=a.message, impact=a.impact)  # type: ignore[arg-type]
             for a in advise(outputs, 0, values, name)
         ],
-        confidence=float(outputs["confidence"][0]),
-        score_interval=[float(outputs["lower"][0]), float(outputs["upper"][0])],
+        confidence=round(float(outputs["confidence"][0]), 4),
+        score_interval=[round(float(outputs[end][0]), 1) for end in ("lower", "upper")],
         model_version=served.model_version,
         generated_at=served.generated_at,
     )

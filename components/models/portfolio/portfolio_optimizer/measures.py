@@ -15,6 +15,8 @@ from components.models.portfolio.portfolio_optimizer.question import Question
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
+UNMOVED = 1e-4
+"""Turnover below is the solvers' dust."""
 TAIL = 0.05
 """Share of the days that the conditional value at risk averages."""
 
@@ -73,8 +75,8 @@ class Rebalancing:
 
     @property
     def pays(self) -> bool:
-        """Whether a year's gain exceeds the cost."""
-        return self.yearly_gain > self.cost
+        """Whether there is anything to trade, and a year's gain exceeds the cost."""
+        return self.turnover >= UNMOVED and self.yearly_gain > self.cost
 
 
 def rebalancing(question: Question, beliefs: Beliefs, weights: Vector) -> Rebalancing:

@@ -81,7 +81,8 @@ def _position(outputs: Tensors, row: int, i: int, name: str, weight: float, pric
 
 def _rebalancing(outputs: Tensors, row: int, metrics: Mapping[str, float], value: float) -> dict[str, Any]:
     cost, gain = float(outputs["cost"][row]), float(outputs["yearly_gain"][row])
-    days = math.ceil(cost / gain * DAYS) if gain > 0 else None
+    moved = float(outputs["turnover"][row]) >= UNMOVED
+    days = math.ceil(cost / gain * DAYS) if moved and gain > 0 else None
     pays = bool(outputs["rebalance"][row])
     return {
         "recommended": pays,
@@ -89,15 +90,19 @@ def _rebalancing(outputs: Tensors, row: int, metrics: Mapping[str, float], value
         "cost": cost * value,
         "yearly_gain": gain * value,
         "break_even_days": days,
-        "message": _message(pays, days, cost * value, metrics),
+        "message": _message(pays, days, cost * value, metrics, moved),
     }
 
 
-def _message(pays: bool, days: int | None, cost: float, metrics: Mapping[str, float]) -> str:
+def _message(pays: bool, days: int | None, cost: float, metrics: Mapping[str, float], moved: bool) -> str:
+    if not moved:
+        return "Keep the current weights: there is nothing to trade."
     before, after = metrics["current_volatility"], metrics["expected_volatility"]
     change = f"expected volatility goes from {before:.1f}% to {after:.1f}% a year for {rupees(cost)} of trading cost"
     if pays:
-        return f"Rebalance: {change}, which is earned within {days} {'day' if days == 1 else 'days'}."
+        # Only views can pay for more volatility.
+        earned = "is earned" if after < before else "the return that the views expect earns"
+        return f"Rebalance: {change}, which {earned} within {days} {'day' if days == 1 else 'days'}."
     if days is None:
         return f"Keep the current weights: {change}, which would never be earned."
     return f"Keep the current weights: {change}, which would take {days} days to be earned."

@@ -140,7 +140,7 @@ class Rebalancing(BaseModel):
     recommended: bool
     turnover: Annotated[float, Field(description="Percent of the portfolio that changes hands")]
     cost: Annotated[float, Field(description="Rupees")]
-    yearly_gain: Annotated[float, Field(description="Certainty equivalent of less risk, rupees a year, before cost")]
+    yearly_gain: Annotated[float, Field(description="Certainty equivalent of what changes, rupees a year, before cost")]
     break_even_days: Annotated[int | None, Field(description="Absent where the cost is never earned")] = None
     message: str
 
@@ -220,11 +220,14 @@ def to_inputs(request: OptimizationRequest, now: datetime) -> Tensors:
     Raises
     ------
     InvalidRequest
-        If no holdings are there, a weight contradicts its value, or a limit or view is of another security.
+        If no holdings are there, a weight contradicts its value, or a limit or view is of another security or the
+        second of one.
     """
     holdings = holdings_of(request)
     names = securities_of(request)
     limits = request.constraints
+    _once([bound.security_id for bound in limits.weight_limits], "constraints.weight_limits")
+    _once([view.security_id for view in request.views], "views")
     low, high = np.full(len(names), limits.min_weight), np.full(len(names), limits.max_weight)
     for i, bound in enumerate(limits.weight_limits):
         place = _place(names, bound.security_id, f"constraints.weight_limits[{i}].security_id")
@@ -258,12 +261,12 @@ def to_inputs(request: OptimizationRequest, now: datetime) -> Tensors:
 
 
 def holdings_of(request: OptimizationRequest) -> list[Holding]:
-    """Return the holdings, whose weights agree with their values.
+    """Return one holding per security, lots added up, whose weights agree with their values.
 
     Raises
     ------
     InvalidRequest
-        If there is no portfolio, or they do not.
+        If there is no portfolio, it is worth nothing, or they do not.
     """
     if request.portfolio is None:
         known = (
@@ -276,15 +279,36 @@ def holdings_of(request: OptimizationRequest) -> list[Holding]:
         )
     holdings = request.portfolio.holdings
     value = sum(holding.current_value for holding in holdings)
+    if value <= 0:
+        raise InvalidRequest(
+            "the holdings are worth 0", "Send what each is worth.", path="portfolio.holdings[0].current_value"
+        )
     for i, holding in enumerate(holdings):
-        share = holding.current_value / value if value else holding.weight
+        share = holding.current_value / value
         if abs(share - holding.weight) > MISMATCH:
             raise InvalidRequest(
                 f"weight {holding.weight:g} is not {holding.security_id}'s share {share:.4f} of all values",
                 "Send weights of the same moment as the values.",
                 path=f"portfolio.holdings[{i}].weight",
             )
-    return holdings
+    return _added_up(holdings)
+
+
+def _added_up(holdings: list[Holding]) -> list[Holding]:
+    """Add the lots of a security up: a kept portfolio may list them, and its risk is assessed so."""
+    lots: dict[str, list[Holding]] = {}
+    for holding in holdings:
+        lots.setdefault(holding.security_id, []).append(holding)
+    # Constructed, not validated: rounded weights may add up to a little more than one.
+    return [
+        Holding.model_construct(
+            security_id=name,
+            quantity=sum(lot.quantity for lot in held),
+            current_value=sum(lot.current_value for lot in held),
+            weight=sum(lot.weight for lot in held),
+        )
+        for name, held in lots.items()
+    ]
 
 
 def securities_of(request: OptimizationRequest) -> list[str]:
@@ -307,6 +331,12 @@ def to_response(request: OptimizationRequest, served: Served) -> OptimizationRes
         generated_at=served.generated_at,
         **body,
     )
+
+
+def _once(names: list[str], path: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidRequest(f"{twice[0]!r} is named twice", "Name every security once.", path=path)
 
 
 def _place(names: list[str], name: str, path: str) -> int:

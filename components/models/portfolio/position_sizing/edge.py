@@ -18,7 +18,7 @@ class Edge:
     Attributes
     ----------
     mean, error : ndarray of shape (securities,)
-        Shrunk expected returns and their standard errors.
+        Shrunk expected returns without a trend or a rotation, and the standard errors of the shrunk ones.
     trend, rotation : float
         Added for a market trend of 1, and for a sector one decimal ahead of the market.
     """

@@ -20,7 +20,8 @@ from components.wire import Integer, Payload
 Symbol = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:&^-]*$")]
 SectorName = Annotated[str, Field(min_length=1, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Volatility = Annotated[float, Field(gt=0, le=200)]
+Volatility = Annotated[float, Field(ge=1, le=200)]
+"""Percent a year; below 1 are decimals, which would be believed and make positions large."""
 Trend = Literal["bullish", "neutral", "bearish"]
 TRENDS: dict[str, float] = {"bullish": 1.0, "neutral": 0.0, "bearish": -1.0}
 

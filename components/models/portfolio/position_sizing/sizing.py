@@ -50,7 +50,7 @@ def kelly_position(
     Parameters
     ----------
     expected : ndarray of shape (rows,)
-        Return over cash, annualised decimal.
+        Return, annualised decimal; cash is taken to earn nothing.
     volatility, book, correlation
         As in :func:`volatility_position`.
     """

@@ -151,11 +151,14 @@ def learn_edge(data: Dataset, names: tuple[str, ...], returns: FloatArray) -> Ed
     mean, error = shrink_means(DAYS_PER_YEAR * returns.mean(axis=0), own, common)
     place = places(data.entities, names)
     outcome = DAYS_PER_YEAR * data.targets["symbol_returns"].mean(axis=1) - DAYS_PER_YEAR * returns.mean(axis=0)[place]
-    account = data.inputs["account"]
+    drivers = [data.inputs["account"][:, COLUMN[name]] for name in PLAUSIBLE]
     trend, rotation = (
-        shrink_slope(outcome, account[:, COLUMN[name]], data.times, prior) for name, prior in PLAUSIBLE.items()
+        shrink_slope(outcome, driver, data.times, prior)
+        for driver, prior in zip(drivers, PLAUSIBLE.values(), strict=True)
     )
-    return Edge(mean, error, trend, rotation)
+    # Slopes turn about the drivers' means: over the rows, what is expected is the shrunk mean.
+    usual = trend * drivers[0].mean() + rotation * drivers[1].mean()
+    return Edge(mean - usual, error, trend, rotation)
 
 
 def places(wanted: npt.NDArray[Any], names: tuple[str, ...]) -> npt.NDArray[np.int64]:

@@ -53,7 +53,7 @@ def learn_trust(error: FloatArray, recent: FloatArray, long_run: FloatArray, vix
     Parameters
     ----------
     error : ndarray of shape (rows,)
-        ``log(realised / forecast)`` of the portfolio.
+        ``log(realised / forecast)`` of single securities, which those of portfolios are taken to be like.
     recent, long_run, vix : ndarray of shape (rows,)
         As they were known.
 

@@ -155,8 +155,8 @@ def _scenarios(
     inside -= (inside @ moves) / (moves @ moves) * moves
     impacts = np.array(
         [
-            CORRECTION * tail_beta(exposure.shocks, moves),
-            CORRECTION * tail_beta(inside, sector),
+            CORRECTION * exposure.index_gearing * tail_beta(exposure.shocks, moves),
+            CORRECTION * exposure.index_gearing * tail_beta(inside, sector),
         ]
     )
     recovery = [recovery_months(universe, max(-impact, 0.0)) for impact in impacts]

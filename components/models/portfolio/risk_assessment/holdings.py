@@ -13,8 +13,10 @@ from components.errors import InvalidRequest
 from components.models.schema import Batch
 
 Array = npt.NDArray[Any]
-SUM_TOLERANCE: Final = 1e-3
-VALUE_TOLERANCE: Final = 0.01
+SUM_TOLERANCE: Final = 0.005
+"""How far weights may be from adding up to one: they come rounded, and what one model takes of a kept portfolio the
+others are to take."""
+VALUE_TOLERANCE: Final = 0.02
 """Largest distance of a weight from the holding's share of the value: weights are often rounded to percent."""
 TRADING_DAYS: Final = 252
 
@@ -49,8 +51,8 @@ def read_holdings(inputs: Batch, row: int, known: Mapping[str, int]) -> Holdings
     Raises
     ------
     InvalidRequest
-        For an unknown security, a negative quantity, value or weight, weights that do not add up to 1 or are not the
-        holdings' shares of the value, and a volatility of 0.
+        For an unknown security, a negative quantity, value or weight, a value without a quantity, weights that do not
+        add up to 1 or are not the holdings' shares of the value, and a volatility of 0.
     """
     names = inputs["security_id"][row]
     slots = np.flatnonzero([bool(name) for name in names])
@@ -64,6 +66,7 @@ def read_holdings(inputs: Batch, row: int, known: Mapping[str, int]) -> Holdings
     columns = np.array([_column(str(names[slot]), int(slot), known) for slot in slots])
     for name, values in (("quantity", quantity), ("current_value", value), ("weight", weight)):
         _refuse_negative(name, values, names, slots)
+    _refuse_value_of_nothing(quantity, value, names, slots)
     _check_weights(weight, value, names, slots)
     volatility = _given(inputs, "volatility", row, slots)
     if volatility is not None and (volatility <= 0).any():
@@ -105,6 +108,17 @@ def _refuse_negative(name: str, values: Array, names: Array, slots: Array) -> No
             f"{names[slots[worst]]} has {values[worst]:g}; short positions are not assessed",
             "Send positions that are held.",
             path=f"{name}[{slots[worst]}]",
+        )
+
+
+def _refuse_value_of_nothing(quantity: Array, value: Array, names: Array, slots: Array) -> None:
+    nothing = (quantity == 0) & (value > 0)
+    if nothing.any():
+        first = int(nothing.argmax())
+        raise InvalidRequest(
+            f"{names[slots[first]]} is worth {value[first]:g}, but none of it is held",
+            "Send the quantity that current_value is the value of, or leave the holding out.",
+            path=f"quantity[{slots[first]}]",
         )
 
 

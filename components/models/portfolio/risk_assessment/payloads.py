@@ -37,7 +37,7 @@ class Portfolio(Payload):
 class MarketConditions(Payload):
     """What the market is like; whatever is left out is taken as the model knows it."""
 
-    volatility_index: Annotated[float | None, Field(ge=0, le=200, description="VIX or India VIX, percent")] = None
+    volatility_index: Annotated[float | None, Field(ge=1, le=200, description="VIX or India VIX, percent")] = None
     market_trend: Literal["bear", "sideways", "bull"] | None = None
     correlation_matrix: Annotated[
         list[Annotated[list[float], Field(max_length=MOST_HOLDINGS)]] | None,

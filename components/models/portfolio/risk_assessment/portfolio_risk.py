@@ -15,12 +15,14 @@ from components.models.portfolio.risk_assessment.recorrelate import recorrelated
 from components.models.portfolio.risk_assessment.universe import MARKET, Universe
 
 Array = npt.NDArray[Any]
+LEAST_VOLATILITY: Final = 1.0
+"""Percent a year; what is below says nothing. An explainer that moves an unknown 0 a little must not make it known."""
 TREND_SIDE: Final = {-1.0: "bear_tilt", 1.0: "bull_tilt"}
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a request says of the market: see ``schemas.CONDITIONS``; 0 for what it does not say."""
+    """What a request says of the market: see ``schemas.CONDITIONS``; volatilities below 1 for what it does not say."""
 
     volatility_index: float
     market_trend: float
@@ -38,7 +40,7 @@ class Exposure:
     shocks : ndarray of shape (pool,)
         Their sum.
     beta : float
-        Of the shocks on the market's move of the same day, at tomorrow's volatilities.
+        Of the shocks on the market's move of the same day, whatever the volatility index says.
     market_volatility : float
         Of the market tomorrow, decimal.
     dynamics : Dynamics
@@ -47,6 +49,9 @@ class Exposure:
         Long-run variance relative to tomorrow's.
     market_long_run : float
         The same of the market.
+    index_gearing : float
+        By how much more the volatility index moved the market than the portfolio. The shocks' gearing on the market's
+        move, both at tomorrow's volatilities, is to be multiplied by it: an index changes volatilities, not betas.
     """
 
     by_holding: Array
@@ -56,6 +61,7 @@ class Exposure:
     dynamics: Dynamics
     long_run: float
     market_long_run: float
+    index_gearing: float
 
 
 def expose(universe: Universe, held: Holdings, conditions: Conditions, own_history: float) -> Exposure:
@@ -84,7 +90,8 @@ def expose(universe: Universe, held: Holdings, conditions: Conditions, own_histo
     index = _index_effect(universe, conditions, market_volatility)
     systematic = _correlation(shocks, universe.market.astype(np.float64)) ** 2
     # The index speaks of the market: what a portfolio risks beyond it stays.
-    scale *= np.sqrt(1 + systematic * (index**2 - 1))
+    felt = np.sqrt(1 + systematic * (index**2 - 1))
+    scale *= felt
     by_holding, shocks = by_holding * scale, shocks * scale
     market_volatility *= index
     market = universe.market.astype(np.float64) * market_volatility
@@ -92,11 +99,12 @@ def expose(universe: Universe, held: Holdings, conditions: Conditions, own_histo
     return Exposure(
         by_holding,
         shocks,
-        float(market @ shocks / (market @ market)),
+        float(market @ shocks / (market @ market) * index / felt),
         market_volatility,
         _dynamics(universe, held, by_holding),
         float(calm.var() / shocks.var()),
         float((universe.long_run[MARKET] / market_volatility) ** 2),
+        float(index / felt),
     )
 
 
@@ -124,7 +132,7 @@ def daily_drift(universe: Universe, trend: float, days: int) -> Array:
 
 def _own_history(universe: Universe, held: Holdings, conditions: Conditions, volatility: float, weight: float) -> float:
     """Return the factor that takes the shocks' volatility to its blend with that of the portfolio's own history."""
-    if conditions.portfolio_volatility > 0:
+    if conditions.portfolio_volatility >= LEAST_VOLATILITY:
         own = conditions.portfolio_volatility / 100 / np.sqrt(TRADING_DAYS)
     elif held.volatility is not None or held.correlation is not None:
         # The request describes another day, or another world, than the artifact's recent returns do.
@@ -136,7 +144,7 @@ def _own_history(universe: Universe, held: Holdings, conditions: Conditions, vol
 
 def _index_effect(universe: Universe, conditions: Conditions, market_volatility: float) -> float:
     """Return by how much a volatility index moves the market's volatility; 1 when none is given."""
-    if conditions.volatility_index <= 0:
+    if conditions.volatility_index < LEAST_VOLATILITY:
         return 1.0
     log_ratio = np.log(conditions.volatility_index / 100 / np.sqrt(TRADING_DAYS) / market_volatility)
     return float(np.exp(universe.facts.index_elasticity * (log_ratio - universe.facts.index_premium)))

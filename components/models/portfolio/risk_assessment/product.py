@@ -132,7 +132,9 @@ def _percent(value: Any) -> float:
 def subject(request: RiskRequest) -> Subject:
     """Name the portfolio by its id, or by what it holds."""
     held = request.portfolio.holdings if request.portfolio else []
-    return Subject("portfolio", request.portfolio_id or f"{len(held)} holdings, {held[0].security_id} first", "1m")
+    # A request of nothing is refused by to_inputs, which the gateway asks afterwards.
+    unnamed = f"{len(held)} holdings, {held[0].security_id} first" if held else "unnamed"
+    return Subject("portfolio", request.portfolio_id or unnamed, "1m")
 
 
 PRODUCT = ProductSpec(

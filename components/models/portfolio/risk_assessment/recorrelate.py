@@ -58,6 +58,12 @@ def check_correlation(matrix: Array) -> None:
         raise InvalidRequest(
             f"the diagonal is {matrix[k, k]:.6g} at {k}, not 1", "Send correlations, not covariances.", path=PATH
         )
+    outside = np.abs(matrix) > 1 + TOLERANCE
+    if outside.any():
+        i, j = np.argwhere(outside)[0]
+        raise InvalidRequest(
+            f"the value at [{i}][{j}] is {matrix[i, j]:.6g}, no correlation", "Send values from -1 to 1.", path=PATH
+        )
     skew = np.abs(matrix - matrix.T)
     if skew.max() > TOLERANCE:
         i, j = np.unravel_index(int(skew.argmax()), skew.shape)

@@ -8,12 +8,14 @@ from components.finance.scenarios import CRISES
 from components.models.schema import Column, Schema, Tensor
 
 CONDITIONS: Final = (
-    Column("volatility_index", "percent, annualised", "VIX or the like; 0 when not given", minimum=0, maximum=200),
+    Column(
+        "volatility_index", "percent, annualised", "VIX or the like; below 1 when not given", minimum=0, maximum=200
+    ),
     Column("market_trend", "-1, 0 or 1", "bear, sideways (or not given), bull", minimum=-1, maximum=1),
     Column(
         "portfolio_volatility",
         "percent, annualised",
-        "what the portfolio's own history says of tomorrow; 0 for what the artifact knows",
+        "what the portfolio's own history says of tomorrow; below 1 for what the artifact knows",
         minimum=0,
         maximum=500,
     ),

@@ -8,6 +8,7 @@ from scipy.stats import chi2, norm, t
 
 from components.errors import DataRejected
 from components.evaluation.var_tests import (
+    GREEN,
     acerbi_szekely,
     basel_multiplier,
     christoffersen,
@@ -158,3 +159,8 @@ def test_bad_input_is_named() -> None:
         kupiec([0, 1, 0], 0.01)
     with pytest.raises(DataRejected, match="lies above its value at risk"):
         acerbi_szekely([-1.0], [-2.0], [-1.5], 0.025)
+
+
+@pytest.mark.parametrize("days", [0, 1, 5, 250])
+def test_no_exceedance_is_green_however_few_days_there_are(days: int) -> None:
+    assert traffic_light(np.zeros(days, dtype=bool), 0.01).verdict.startswith(GREEN)

@@ -96,9 +96,28 @@ def test_realised_variances_take_the_place_of_the_ranges(model: Volatility, part
     assert calm["current_volatility"][0] == pytest.approx(100 * np.sqrt(252 * 2e-5))
 
 
+@pytest.mark.parametrize("wick", [0.1, 0.3, 0.5])
+def test_a_securitys_past_is_told_on_its_own_level(model: Volatility, parts: Parts, wick: float) -> None:
+    """However wide its ranges are for its returns, what is told of its past is the size of its returns."""
+    row = {name: values[:1].copy() for name, values in parts[2].inputs.items()}
+    moves = np.random.default_rng(3).normal(0, 0.01, 60)
+    close = np.cumsum(moves)
+    open_ = close - moves
+    high, low = np.maximum(open_, close) + wick * abs(moves), np.minimum(open_, close) - wick * abs(moves)
+    row["window"][0, :, :4] = np.column_stack([open_, high, low, close]) - close[-1]
+    told = model.predict(row)
+    assert told["current_volatility"][0] == pytest.approx(100 * np.sqrt(252 * (moves[-21:] ** 2).mean()), rel=1e-3)
+    months = [100 * np.sqrt(252 * (moves[1 + i : 22 + i] ** 2).mean()) for i in range(39)]
+    assert told["cone"][0, 2, 2] == pytest.approx(np.median(months), rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("realised", "told"),
-    [(np.full((1, 21), 1e-4), "21 realised variances are too few"), (np.r_[np.full(29, 1e-4), -1.0][None], "negative")],
+    [
+        (np.full((1, 21), 1e-4), "21 realised variances are too few"),
+        (np.r_[np.full(29, 1e-4), -1.0][None], "negative"),
+        (np.r_[np.full(29, 1e-4), 1e308][None], "above 1"),
+    ],
 )
 def test_realised_variances_that_are_none_are_refused(
     model: Volatility, parts: Parts, realised: np.ndarray, told: str

@@ -48,6 +48,8 @@ def test_a_request_becomes_entity_time_and_realised_variances() -> None:
         {"security_id": "SP500", "realised": [1e-4] * 21},
         {"security_id": "SP500", "realised": [-1e-4] * 30},
         {"security_id": "SP500", "realised": [float("nan")] * 30},
+        {"security_id": "SP500", "realised": [1e308] * 30},
+        {"security_id": "SP500", "realised": [1.5] * 30},
         {"security_id": "SP500", "horizon": ["1d"]},
     ],
 )

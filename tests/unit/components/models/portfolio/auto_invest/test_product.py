@@ -50,6 +50,20 @@ def test_the_example_is_answered_in_the_documents_shape(model: AutoInvest) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("block", "field"),
+    [
+        ("portfolio_state", "total_value"),
+        ("portfolio_state", "cash_balance"),
+        ("portfolio_state", "unrealized_pnl"),
+        ("user_constraints", "investment_amount"),
+    ],
+)
+def test_amounts_whose_sum_would_overflow_are_refused(block: str, field: str) -> None:
+    with pytest.raises(ValidationError, match=field):
+        OptimizeRequest.model_validate({**EXAMPLE, block: {**EXAMPLE[block], field: 1.7e308}})
+
+
 def test_contributions_add_up_and_limits_are_kept(model: AutoInvest) -> None:
     told = ask(model, EXAMPLE)
     items = told.optimal_allocation

@@ -145,6 +145,7 @@ def test_words_follow_the_numbers() -> None:
         "expected_return": 12.0,
         "monthly_sip": 25_000.0,
         "contribution_ratio": 0.97,
+        "typical_payment": 25_000.0,
     }
     assert recommend(numbers) == [
         "You're on track to achieve your goal",
@@ -155,6 +156,9 @@ def test_words_follow_the_numbers() -> None:
     assert behind[0].startswith("You're behind")
     assert "An even chance would need market returns of 15% a year" in behind
     assert "₹12,500/month" in behind[-1]
+    unpaid = recommend({**numbers, "probability": 0.0, "increase_sip_by": 5_829_000.0, "contribution_ratio": 0.13})
+    assert not any("increasing SIP" in text for text in unpaid)
+    assert unpaid[-1] == "Your record suggests that about ₹3250/month will be paid; paying every SIP raises the chance"
     assert [confidence_level(c) for c in (0.95, 0.85, 0.2)] == ["high", "medium", "low"]
     assert whole_step(0.0) == 0.0
 

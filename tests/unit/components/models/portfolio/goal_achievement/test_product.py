@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.errors import InvalidRequest
+from components.finance.rupees import rupees
 from components.models.portfolio.goal_achievement.model import GoalAchievement
 from components.models.portfolio.goal_achievement.product import (
     EXAMPLE_GOAL,
@@ -61,6 +62,23 @@ def test_the_documents_request_is_answered_in_its_shape(model: GoalAchievement) 
     assert raised.recommendations[0] == "You're on track to achieve your goal"
 
 
+@pytest.mark.parametrize(
+    ("paid", "plan", "told"),
+    [(10_000, 25_000, True), (60_000, 25_000, True), (24_000, 25_000, False), (20_000, 0, True)],
+)
+def test_payments_unlike_the_plan_are_told(model: GoalAchievement, paid: float, plan: float, told: bool) -> None:
+    """The chance is that of the plan; who has been paying something else is told so, and how much."""
+    history = {"monthly_contributions": [0.0, *[float(paid)] * 23]}
+    answer = ask(model, goal={**EXAMPLE_GOAL, "monthly_sip": plan}, investment_history=history)
+    text = f"You have been paying about {rupees(paid)}/month; the chance is that of {rupees(plan)}/month"
+    assert (text in answer.recommendations) is told
+    assert any(t.startswith("You have been paying") for t in answer.recommendations) is told
+
+
+def test_no_record_says_nothing_of_payments(model: GoalAchievement) -> None:
+    assert not any("You have been paying" in text for text in ask(model, goal=EXAMPLE_GOAL).recommendations)
+
+
 def test_a_goal_alone_is_enough(model: GoalAchievement) -> None:
     answer = ask(model, goal=EXAMPLE_GOAL)
     assert 0 < answer.achievement_probability < 1
@@ -111,6 +129,21 @@ def test_whole_months_are_counted() -> None:
 def test_bad_goals_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         GoalRequest.model_validate({"goal": {**EXAMPLE_GOAL, **change}})
+
+
+@pytest.mark.parametrize("month", [250.0, -60.0])
+def test_returns_that_no_portfolio_had_are_refused(month: float) -> None:
+    body = {"goal": EXAMPLE_GOAL, "investment_history": {"portfolio_returns": [month] * 24}}
+    with pytest.raises(InvalidRequest, match="24 monthly returns turn ₹100 into") as raised:
+        to_inputs(GoalRequest.model_validate(body), NOW)
+    assert raised.value.path == "investment_history.portfolio_returns"
+
+
+@pytest.mark.parametrize("returns", [[-60.0, 40.0, 120.0], [8.0] * 24, [-8.0] * 24])
+def test_a_crash_and_a_boom_are_taken(returns: list[float]) -> None:
+    body = {"goal": EXAMPLE_GOAL, "investment_history": {"portfolio_returns": returns}}
+    inputs = to_inputs(GoalRequest.model_validate(body), NOW)
+    assert inputs["portfolio_returns"][0, -len(returns) :].tolist() == returns
 
 
 def test_a_request_without_a_goal_says_what_to_send() -> None:

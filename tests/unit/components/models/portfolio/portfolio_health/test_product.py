@@ -66,6 +66,37 @@ def test_sectors_are_sorted_and_fewer_than_five_are_filled_up() -> None:
     assert [found[f"sector_concentration_{i}"] for i in range(1, 6)] == [70, 30, 0, 0, 0]
 
 
+@pytest.mark.parametrize("shares", [[20.0], [45.0, 20.0, 10.0], [20.0, 10.0, 10.0, 10.0, 10.0]])
+def test_sectors_that_leave_money_nowhere_are_refused(shares: list[float]) -> None:
+    """They would pass for a better spread portfolio than it is."""
+    changes = ("portfolio_metrics.sector_concentration", shares), ("portfolio_metrics.sector_names", None)
+    with pytest.raises(InvalidRequest, match=f"sum to {sum(shares):g} %; the rest of the equity part is in none"):
+        features(*changes)
+
+
+def test_five_of_more_sectors_need_not_sum_to_the_whole() -> None:
+    shares = ("portfolio_metrics.sector_concentration", [20.0, 10.0, 10.0, 10.0, 10.0])
+    assert features(shares, ("diversification.num_sectors", 9))["num_sectors"] == 9
+
+
+def test_shares_in_whole_percent_are_taken() -> None:
+    """Three thirds of a portfolio, as a page shows them."""
+    thirds = {"equity_percent": 33.0, "debt_percent": 33.0, "gold_percent": 33.0, "cash_percent": 0.0}
+    sectors = ("portfolio_metrics.sector_concentration", [33.0, 33.0, 33.0])
+    nameless = ("portfolio_metrics.sector_names", None)
+    assert features(("portfolio_metrics.asset_allocation", thirds), sectors, nameless)["debt_percent"] == 33
+    with pytest.raises(InvalidRequest, match="sum to 97 %"):
+        features(("portfolio_metrics.asset_allocation", {**thirds, "gold_percent": 31.0}))
+
+
+def test_cash_need_not_be_counted_as_a_class() -> None:
+    assert features(("diversification.num_asset_classes", 3))["num_asset_classes"] == 3
+
+
+def test_a_portfolio_that_never_fell_is_taken() -> None:
+    assert features(("risk_metrics.max_drawdown", 0.0))["max_drawdown"] == 0
+
+
 def test_a_fall_is_a_fall_whatever_its_sign() -> None:
     assert features(("risk_metrics.max_drawdown", -16.5)) == features()
 
@@ -81,6 +112,8 @@ def test_a_fall_is_a_fall_whatever_its_sign() -> None:
         ("diversification.num_sectors", 3, "5 sectors have a share"),
         ("diversification.herfindahl_index", 0.02, "below 1/14"),
         ("risk_metrics.volatility", 0.13, "18.5 and not 0.185"),
+        ("risk_metrics.max_drawdown", -0.165, "16.5 and not 0.165"),
+        ("diversification.num_asset_classes", 2, "3 classes beside cash have a share"),
         ("portfolio_metrics", None, "portfolio_metrics"),
         ("user_context", None, "user_context"),
     ],
@@ -101,6 +134,7 @@ def test_what_no_portfolio_can_be_is_refused(path: str, value: Any, problem: str
         ("portfolio_metrics.total_value", -1.0),
         ("portfolio_metrics.total_value", "1250000"),
         ("portfolio_metrics.sector_concentration", [20.0] * 6),
+        ("portfolio_metrics.sector_names", ["IT", " ", "FMCG", "Healthcare", "Automobile"]),
         ("diversification.herfindahl_index", 1500.0),
         ("risk_metrics.volatility", float("nan")),
         ("user_context.risk_profile", "reckless"),
@@ -119,6 +153,8 @@ def test_the_answer_is_the_documents(model: PortfolioHealth) -> None:
     assert told.health_score == round(float(outputs["health_score"][0]))
     assert list(told.components.model_dump().values()) == [round(c) for c in outputs["components"][0].tolist()]
     assert told.score_interval[0] < told.health_score < told.score_interval[1]
+    assert told.score_interval == [round(float(outputs[end][0]), 1) for end in ("lower", "upper")]
+    assert told.confidence == round(float(outputs["confidence"][0]), 4)
     assert PRODUCT.value is not None
     assert PRODUCT.value(told) == told.health_score
     assert (told.model_version, told.generated_at) == ("3", "now")

@@ -144,3 +144,45 @@ def test_a_kept_portfolio_fills_the_same_field() -> None:
     assert set(PRODUCT.kept.shape.model_fields) <= set(OptimizationRequest.model_fields)
     kept = PRODUCT.kept.shape.model_validate({"portfolio": {"holdings": EXAMPLE_HOLDINGS}})
     assert kept.portfolio == request().portfolio  # type: ignore[attr-defined]
+
+
+def test_where_nothing_may_be_traded_nothing_is_recommended() -> None:
+    got = answer(request(constraints={"turnover_limit": 0.0}))
+    assert all(position.action == "hold" for position in got.positions)
+    assert not got.rebalancing.recommended
+    assert got.rebalancing.break_even_days is None
+    assert got.rebalancing.message == "Keep the current weights: there is nothing to trade."
+
+
+def test_lots_of_a_security_are_one_position() -> None:
+    first: Any = EXAMPLE_HOLDINGS[0]
+    lots = [{**first, "quantity": 5, "current_value": 75000, "weight": 0.08}]
+    lots.append({**first, "quantity": 15, "current_value": 225000, "weight": 0.22})
+    one, two = (
+        answer(request(portfolio={"holdings": held})) for held in (EXAMPLE_HOLDINGS, [*lots, *EXAMPLE_HOLDINGS[1:]])
+    )
+    assert [p.security_id for p in two.positions] == [p.security_id for p in one.positions]
+    assert two.positions[0].target_weight == pytest.approx(one.positions[0].target_weight, abs=1e-6)
+    assert two.positions[0].trade_quantity == pytest.approx(one.positions[0].trade_quantity)
+
+
+def test_holdings_that_are_worth_nothing_are_refused() -> None:
+    holdings = [{**h, "current_value": 0.0} for h in EXAMPLE_HOLDINGS]  # type: ignore[dict-item]
+    with pytest.raises(InvalidRequest, match="the holdings are worth 0"):
+        to_inputs(request(portfolio={"holdings": holdings}), NOW)
+
+
+@pytest.mark.parametrize("where", ["views", "weight_limits"])
+def test_two_opinions_of_one_security_are_refused(where: str) -> None:
+    views = [{"security_id": "JPM", "expected_return": r, "confidence": 0.5} for r in (0.1, -0.1)]
+    limits = [{"security_id": "JPM", "max_weight": w} for w in (0.1, 0.5)]
+    given: Any = {"views": views} if where == "views" else {"constraints": {where: limits}}
+    with pytest.raises(InvalidRequest, match="'JPM' is named twice"):
+        to_inputs(request(**given), NOW)
+
+
+def test_more_volatility_is_said_to_be_paid_by_the_views() -> None:
+    views = [{"security_id": "AAPL", "expected_return": 0.9, "confidence": 0.9}]
+    got = answer(request(method="black_litterman", views=views, constraints={}))
+    assert got.metrics.expected_volatility > got.metrics.current_volatility
+    assert "which the return that the views expect earns within" in got.rebalancing.message

@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 
+from components.data.dataset import Dataset
 from components.models.portfolio.position_sizing.book import Comovement, assumed_risk, book_risk
 from components.models.portfolio.position_sizing.edge import shrink_means, shrink_slope
 from components.models.portfolio.position_sizing.extremes import PathExtremes, learn_paths
 from components.models.portfolio.position_sizing.forecast import fit_variance
-from components.models.portfolio.position_sizing.table import weighted_correlation
+from components.models.portfolio.position_sizing.table import (
+    COLUMN,
+    learn_table,
+    places,
+    returns_of,
+    weighted_correlation,
+)
 from components.models.portfolio.position_sizing.trust import learn_trust
 
 
@@ -135,3 +142,24 @@ def test_confidence_is_how_often_risk_comes_near() -> None:
     calm = stated > np.median(stated)
     assert near[calm].mean() > near[~calm].mean() + 0.05
     assert stated[calm].mean() == pytest.approx(near[calm].mean(), abs=0.03)
+
+
+def test_the_expected_return_is_that_of_the_rows_on_average(rows: Dataset) -> None:
+    """Also where markets rise more often than they fall, as they do."""
+    times = np.unique(rows.times, return_inverse=True)[1]
+    account = rows.inputs["account"].copy()
+    account[:, COLUMN["market_trend"]] = np.where(times % 4 == 0, -1.0, 1.0)
+    returns = rows.targets["symbol_returns"] + 0.002 * account[:, [COLUMN["market_trend"]]]
+    data = Dataset(
+        rows.inputs | {"account": account},
+        rows.targets | {"symbol_returns": returns},
+        rows.times,
+        rows.label_times,
+        rows.entities,
+    )
+    edge = learn_table(data).edge
+    assert edge.trend > 0.1
+    trend, rotation = (account[:, COLUMN[name]] for name in ("market_trend", "sector_rotation"))
+    names, daily = returns_of(data)
+    said = edge.expected(places(data.entities, names), trend, rotation)
+    assert said.mean() == pytest.approx(252 * daily.mean(), abs=1e-9)

@@ -65,7 +65,16 @@ def test_a_sector_that_is_not_given_is_named() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"portfolio_value": 0.0}, {"cash": -1.0}, {"positions": -1}, {"vix": 0.0}, {"market_trend": "up"}, {"price": 0.0}],
+    [
+        {"portfolio_value": 0.0},
+        {"cash": -1.0},
+        {"positions": -1},
+        {"vix": 0.0},
+        {"market_trend": "up"},
+        {"price": 0.0},
+        {"volatility": 0.25},
+        {"target_volatility": 0.12},
+    ],
 )
 def test_impossible_values_are_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

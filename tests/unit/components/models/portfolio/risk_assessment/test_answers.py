@@ -192,3 +192,23 @@ def test_it_is_the_same_after_saving(model: RiskAssessment, tmp_path: Any) -> No
     again = RiskAssessment.load(tmp_path).predict(request)
     for name, values in model.predict(request).items():
         np.testing.assert_array_equal(again[name], values, err_msg=name)
+
+
+def test_an_index_changes_volatilities_not_what_a_fall_of_the_market_does(model: RiskAssessment) -> None:
+    asked = {index: ask(["AAA", "CCC"], [0.5, 0.5], conditions=np.array([[index, 0.0, 0.0]])) for index in (0, 10, 60)}
+    for column in (0, 1):
+        unsaid, calm, wild = (one(model, request, "scenario_impact", column) for request in asked.values())
+        assert calm == pytest.approx(unsaid, rel=1e-5)
+        assert wild == pytest.approx(unsaid, rel=1e-5)
+    assert one(model, asked[60], "portfolio_var_95") < one(model, asked[10], "portfolio_var_95")
+
+
+@pytest.mark.parametrize("column", [0, 2])
+def test_a_volatility_next_to_unknown_is_unknown(model: RiskAssessment, column: int) -> None:
+    """An explainer moves a 0 a little, and is to see that nothing happens."""
+    asked = []
+    for value in (0.0, 1e-9, 0.8, 20.0):
+        conditions = np.zeros((1, 3))
+        conditions[0, column] = value
+        asked.append(one(model, ask(["AAA", "CCC"], [0.5, 0.5], conditions=conditions), "portfolio_var_95"))
+    assert asked[0] == asked[1] == asked[2] != asked[3]

@@ -23,8 +23,8 @@ def refused(model: RiskAssessment, *request: Any, **changes: Any) -> str:
 
 def test_weights_that_do_not_add_up(model: RiskAssessment) -> None:
     assert "add up to 0.9, not to 1" in refused(model, NAMES, [0.5, 0.2, 0.2])
-    assert "add up to 1.002" in refused(model, NAMES, [0.5, 0.3, 0.202])
-    model.predict(ask(NAMES, [0.5, 0.3, 0.2005]))
+    assert "add up to 1.006" in refused(model, NAMES, [0.5, 0.3, 0.206])
+    model.predict(ask(NAMES, [0.5, 0.3, 0.203]))
 
 
 def test_weights_that_are_not_the_values_shares(model: RiskAssessment) -> None:
@@ -37,6 +37,11 @@ def test_weights_that_are_not_the_values_shares(model: RiskAssessment) -> None:
 def test_short_positions(model: RiskAssessment, tensor: str) -> None:
     told = refused(model, NAMES, WEIGHTS, **{tensor: np.array([[5.0, -2.0, 2.0]])})
     assert f"{tensor}[1]: BBB has -2" in told
+
+
+def test_a_value_of_nothing(model: RiskAssessment) -> None:
+    told = refused(model, NAMES, WEIGHTS, quantity=np.array([[5.0, 0.0, 2.0]]))
+    assert "quantity[1]: BBB is worth 300, but none of it is held" in told
 
 
 def test_an_unknown_security_is_named_with_how_many_are_known(model: RiskAssessment) -> None:
@@ -71,6 +76,9 @@ def test_a_singular_correlation_names_its_eigenvalue_and_what_would_mend_it(mode
 
 
 def test_what_is_no_correlation_matrix(model: RiskAssessment) -> None:
+    assert "the value at [0][1] is 1e+308, no" in refused(
+        model, NAMES, WEIGHTS, correlation=correlation(1e308, 0.3, 0.4)
+    )
     lopsided = correlation(0.2, 0.3, 0.4)
     lopsided[0, 0, 1] = 0.25
     assert "not symmetric: 0.25 at [0][1], 0.2 at [1][0]" in refused(model, NAMES, WEIGHTS, correlation=lopsided)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from components.errors import InvalidRequest, MissingValue
 from components.models.portfolio.risk_assessment.model import RiskAssessment
@@ -125,3 +126,35 @@ def test_lots_of_one_security_are_added_up(model: RiskAssessment) -> None:
 def test_the_subject_is_the_portfolio() -> None:
     assert PRODUCT.subject(request(portfolio_id="p-1")).entity_id == "p-1"
     assert PRODUCT.subject(request()).entity_id == "2 holdings, AAA first"
+
+
+def test_a_request_of_nothing_has_a_subject_and_is_told_what_is_missing() -> None:
+    nothing = RiskRequest.model_validate({})
+    assert PRODUCT.subject(nothing).entity_id == "unnamed"
+    with pytest.raises(MissingValue, match="Send portfolio"):
+        PRODUCT.to_inputs(nothing, NOW)
+
+
+def test_one_kept_portfolio_serves_its_risk_and_its_optimisation() -> None:
+    """Both share the kind of document; lots, rounded weights and all."""
+    from components.models.portfolio.portfolio_optimizer.product import PRODUCT as OPTIMISER
+
+    holdings = [
+        {"security_id": name, "quantity": 10.0, "current_value": 1000.0 * share, "weight": round(share, 2)}
+        for name, share in (("AAA", 0.4), ("AAA", 0.164), ("CCC", 0.436))
+    ]
+    document = {"portfolio": {"holdings": holdings}, "user_profile": EXAMPLE_PROFILE}
+    assert PRODUCT.kept is not None
+    assert OPTIMISER.kept is not None
+    assert PRODUCT.kept.entity_type == OPTIMISER.kept.entity_type
+    risk = PRODUCT.to_inputs(PRODUCT.request.model_validate(document), NOW)
+    chosen = OPTIMISER.to_inputs(OPTIMISER.request.model_validate({"portfolio": document["portfolio"]}), NOW)
+    assert risk["security_id"][0].tolist() == ["AAA", "AAA", "CCC"]
+    assert chosen["security_id"][0].tolist() == ["AAA", "CCC"]
+    np.testing.assert_allclose(chosen["current_weight"][0], [0.56, 0.44])
+
+
+@pytest.mark.parametrize("index", [0.0, 0.185, 201.0])
+def test_a_volatility_index_that_is_not_percent_is_refused(index: float) -> None:
+    with pytest.raises(ValidationError, match="volatility_index"):
+        request(market_conditions={"volatility_index": index})
