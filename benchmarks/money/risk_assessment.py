@@ -115,6 +115,11 @@ Probabilities of loss rest on the expected return, which no few years of data te
 7 % a year, 4 % to either side being believable. The panels hold securities that are large today, so that they rose more
 than a portfolio picked at their time would have: where a probability is said to be too high, it is so for survivors.
 The prior was not moved to please them.
+
+The backtest tells each row the volatilities of its own day, as a version that is trained every night would know them.
+The product does not send them: between two trainings a served version answers with the volatilities of its last day of
+data, moved only by the volatility index of the request. The tests above hold for nightly retraining, and say nothing
+about a version that is a month old.
 """
 
 

@@ -127,8 +127,9 @@ class Reach:
         found = read(name)
         self.statements([n for n in found.code if not isinstance(n, ast.ClassDef)], found)
         for node in found.code:
-            if isinstance(node, ast.ClassDef):  # its bases and decorators; the methods when something names it
-                self.statements([ast.Expr(e) for e in [*node.bases, *node.decorator_list]], found)
+            if isinstance(node, ast.ClassDef):  # its decorators; its methods and its bases' when something names it
+                made = [base for base in node.bases if isinstance(base, ast.Call)]
+                self.statements([ast.Expr(e) for e in [*made, *node.decorator_list]], found)
 
     def whole(self, name: str) -> None:
         """Import a module and run everything in it."""

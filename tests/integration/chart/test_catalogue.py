@@ -100,4 +100,4 @@ def test_a_name_that_leaves_kserve_no_room_is_refused(grown: Path) -> None:
 def test_an_unknown_name_is_answered_with_the_known_ones(grown: Path) -> None:
     done = rendered(grown, serve("sentiments"))
     assert "models.sentiments: the catalogue has no such model; it has a_model_with" in done.stderr
-    assert "price_forecast, sentiment." in done.stderr
+    assert "sentiment, volatility." in done.stderr

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.catalog import catalogue
 from tests.support.chart import CANARY, STORE, chart, nested, refusal
 
 MODEL = "models.price_forecast"
@@ -17,7 +18,10 @@ def canary(**changes: Any) -> dict[str, Any]:
 
 
 REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
-    "unknown model": ([nested("models.price_forcast.version", "1")], "no such model; it has price_forecast."),
+    "unknown model": (
+        [nested("models.price_forcast.version", "1")],
+        f"no such model; it has {', '.join(catalogue())}.",
+    ),
     "no artifact": (
         [nested(f"{MODEL}.artifact", "")],
         "version 1 but no artifact; `arthaflow values price_forecast --version 1`",

@@ -159,7 +159,7 @@ def test_its_pod_is_restricted_and_has_no_rights() -> None:
     [
         (
             nested("schedules.retraining", {"nobody": "0 2 * * 0"}),
-            "the catalogue has no such model; it has price_forecast",
+            f"the catalogue has no such model; it has {', '.join(catalogue())}",
         ),
         (nested("schedules.retraining", {"price_forecast": "0 0 2 * * 0"}), "schedules.retraining.price_forecast"),
         (nested("schedules.drift", "hourly"), "schedules.drift"),

@@ -27,7 +27,6 @@ from components.models.markets.volatility.params import Params as VolatilityPara
 from components.models.markets.volatility.schemas import input_schema, output_schema
 from components.models.schema import Batch, Schema
 
-MEMBERS: Final[Mapping[str, type[Member]]] = {m.name: m for m in (GarchT, GjrT, LogHar, Boosting)}
 MONTH: Final = 21
 
 
@@ -110,7 +109,7 @@ class Volatility(Model):
 
     def adopt(self, directories: Mapping[str, Path]) -> Self:
         """Read the members back from where they were saved."""
-        self.members = {name: MEMBERS[name].load(path, self.params) for name, path in directories.items()}
+        self.members = {name: member_class(name).load(path, self.params) for name, path in directories.items()}
         return self
 
     def save(self, directory: Path) -> None:
@@ -146,4 +145,10 @@ class Volatility(Model):
 
 
 def _factory(name: str, params: VolatilityParams) -> Callable[[], Candidate]:
-    return lambda: MEMBERS[name](params)
+    return lambda: member_class(name)(params)
+
+
+def member_class(name: str) -> type[Member]:
+    """Return the class of a member."""
+    known: dict[str, type[Member]] = {member.name: member for member in (GarchT, GjrT, LogHar, Boosting)}
+    return known[name]

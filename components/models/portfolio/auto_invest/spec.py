@@ -41,9 +41,8 @@ SPEC = ModelSpec(
         contributions="contribution",
         labels="security",
     ),
-    drift=DriftSpec(
-        columns=("market.volatility", "market.sentiment", "market.index_return", "market.sector_dispersion")
-    ),
+    # The market's columns are 0 in requests that leave it to the model, so that such traffic would look like drift.
+    drift=DriftSpec(columns=("strategy.risk_tolerance", "strategy.max_position_size")),
     serving=ServingSpec(memory="512Mi", max_batch=32),
     training=TrainingSpec(image="train-torch"),
     slo=SloSpec(p95_ms=100.0),
