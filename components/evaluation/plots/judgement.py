@@ -15,7 +15,7 @@ HELD = {True: ("holds", "good"), False: ("does not hold", "bad"), None: ("not ju
 
 def judgement(title: str, evaluation: Record) -> str:
     """Return the page's body: an evaluation (``JudgedEvaluation.to_dict()``) with its ``plots``."""
-    return f"<h1>{esc(title)}</h1>{losses(evaluation)}{claims(evaluation)}{plots(evaluation)}"
+    return f"<main><h1>{esc(title)}</h1>{losses(evaluation)}{claims(evaluation)}{plots(evaluation)}</main>"
 
 
 def losses(evaluation: Record) -> str:
