@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.data.sectors import sectors_of
 from components.errors import InvalidRequest
+from components.models.portfolio.position_sizing.sums import check_sums
 from components.models.product import ProductSpec, Route, Served, Subject, Tensors, text_tensor
 from components.wire import Integer, Payload
 
@@ -156,9 +157,10 @@ def to_inputs(request: PositionRequest, now: datetime) -> Tensors:
     Raises
     ------
     InvalidRequest
-        If the security's sector is not among those whose rotation is given.
+        If the security's sector is not among those whose rotation is given, or the account does not add up.
     """
     held = request.holdings or []
+    check_sums(request.portfolio_value, request.cash, request.positions, [h.weight for h in held])
     account = [
         request.portfolio_value,
         request.cash,

@@ -14,8 +14,6 @@ from components.models.portfolio.position_sizing.table import COLUMN, SecurityTa
 from components.models.schema import Batch
 
 Index = npt.NDArray[np.int64]
-SLACK = 0.02
-"""By how much weights and cash may miss one: prices move between two valuations."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ class Questions:
 
     @property
     def cash_share(self) -> FloatArray:
-        """Cash over portfolio value, decimal."""
-        share: FloatArray = self.account["cash"] / self.account["portfolio_value"]
+        """Cash over portfolio value, decimal, at most 1."""
+        share: FloatArray = np.minimum(self.account["cash"] / self.account["portfolio_value"], 1.0)
         return share
 
 
@@ -66,8 +64,7 @@ def read_questions(inputs: Batch, table: SecurityTable) -> Questions:
     Raises
     ------
     InvalidRequest
-        If a security is not in the universe, a weight or a volatility is negative, cash exceeds the portfolio, or what
-        is held and cash do not add up.
+        If a security is not in the universe, or a weight or a volatility is negative.
     """
     account = {name: inputs["account"][:, i] for name, i in COLUMN.items()}
     names, weights = inputs["security_id"], inputs["weight"]
@@ -83,7 +80,6 @@ def read_questions(inputs: Batch, table: SecurityTable) -> Questions:
     weight, recent, own = _lay_out(place, held, weights * given, inputs["holding_volatility"], table)
     asked = np.where(account["recent_volatility"] > 0, account["recent_volatility"], table.recent[place])
     made = Questions(place, weight, recent, own, asked, given.any(axis=1), account)
-    _check_sums(made, weights * given, given.sum(axis=1))
     return made
 
 
@@ -123,32 +119,3 @@ def _check_signs(values: FloatArray, tensor: str) -> None:
             "Send shares of the portfolio and volatilities as decimals from 0; short positions are not sized.",
             path=f"{tensor}[{row}][{column}]",
         )
-
-
-def _check_sums(asked: Questions, weights: FloatArray, count: npt.NDArray[Any]) -> None:
-    cash, listed = asked.cash_share, asked.listed
-    positions = asked.account["positions"]
-    total = weights.sum(axis=1) + cash
-    for row in range(len(cash)):
-        if cash[row] > 1 + SLACK:
-            problem = f"cash of {asked.account['cash'][row]:g} exceeds the portfolio of "
-            problem += f"{asked.account['portfolio_value'][row]:g}"
-            raise InvalidRequest(problem, "portfolio_value includes the cash.", path=f"account.cash[{row}]")
-        if listed[row] and abs(total[row] - 1) > SLACK:
-            raise InvalidRequest(
-                f"weights and cash sum to {total[row]:.4f} of the portfolio, not to 1",
-                "Send every holding's share of portfolio_value, cash aside.",
-                path=f"weight[{row}]",
-            )
-        if listed[row] and positions[row] != count[row]:
-            raise InvalidRequest(
-                f"{positions[row]:g} positions are said to be held, {count[row]} are listed",
-                "Send as many securities as positions, or none.",
-                path=f"account.positions[{row}]",
-            )
-        if not listed[row] and positions[row] == 0 and cash[row] < 1 - SLACK:
-            raise InvalidRequest(
-                f"no position is held, but cash is {cash[row]:.1%} of the portfolio",
-                "Send the number of positions, or all of the portfolio as cash.",
-                path=f"account.positions[{row}]",
-            )

@@ -41,7 +41,7 @@ SPEC = ModelSpec(
         contributions="component_var",
         labels="security_id",
     ),
-    drift=DriftSpec(columns=("conditions.portfolio_volatility", "conditions.market_trend", "profile.risk_capacity")),
+    drift=DriftSpec(columns=("profile.risk_capacity", "profile.time_horizon", "profile.liquidity_needs")),
     serving=ServingSpec(cpu="1", memory="512Mi", batching=True, max_batch=16),
     slo=SloSpec(p95_ms=150.0),
     rollout=RolloutSpec(output="portfolio_var_95", column="1_month", tolerance=1.0, bounds=(-60.0, 0.0)),
