@@ -10,13 +10,17 @@ import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Moments outside cannot be moved to another time zone at will, and are mistakes."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+Rounded = Annotated[float, AfterValidator(lambda value: round(value, 4))]
+"""A number of an answer: four decimals, which is more than any model here knows, and what a person reads."""
 
 
 class Payload(BaseModel):

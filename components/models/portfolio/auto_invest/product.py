@@ -313,7 +313,7 @@ def to_response(request: OptimizeRequest, served: Served) -> OptimizeResponse:
         optimal_allocation=[Allocation(**item) for item in allocation(served.outputs)],
         expected_performance=Performance(**performance(served.outputs)),
         rebalancing_schedule=Schedule(**schedule(served.outputs, today)),
-        confidence=float(served.outputs["confidence"][0, 0]),
+        confidence=round(float(served.outputs["confidence"][0, 0]), 4),
         model_version=served.model_version,
         generated_at=served.generated_at,
     )

@@ -16,7 +16,7 @@ from components.errors import InvalidRequest
 from components.models.portfolio.portfolio_optimizer.params import MAX_SECTORS, WINDOW
 from components.models.portfolio.portfolio_optimizer.present import present
 from components.models.product import Kept, ProductSpec, Route, Served, Subject, Tensors, text_tensor
-from components.wire import Payload
+from components.wire import Payload, Rounded
 
 Method = Literal["min_variance", "hrp", "cvar", "black_litterman", "equal_risk", "max_diversification"]
 SecurityId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:&^-]*$")]
@@ -113,34 +113,34 @@ class Position(BaseModel):
     """One security after rebalancing; weights and contributions are percent, amounts rupees."""
 
     security_id: str
-    current_weight: float
-    target_weight: float
+    current_weight: Rounded
+    target_weight: Rounded
     action: Literal["buy", "sell", "hold"]
-    trade_value: float
-    trade_quantity: Annotated[float | None, Field(description="Absent where no quantity is held to tell the price")] = (
-        None
-    )
-    risk_contribution: Annotated[float, Field(description="Percent of the expected volatility; they add up to 100")]
+    trade_value: Rounded
+    trade_quantity: Annotated[
+        Rounded | None, Field(description="Absent where no quantity is held to tell the price")
+    ] = None
+    risk_contribution: Annotated[Rounded, Field(description="Percent of the expected volatility; they add up to 100")]
 
 
 class Metrics(BaseModel):
     """Of the portfolio after rebalancing, percent a year unless it says otherwise."""
 
-    expected_volatility: float
-    current_volatility: float
-    equal_weight_volatility: float
-    expected_return: float
-    cvar_95: Annotated[float, Field(description="Mean return of the worst 5 % of days, percent of a day")]
-    diversification_ratio: float
+    expected_volatility: Rounded
+    current_volatility: Rounded
+    equal_weight_volatility: Rounded
+    expected_return: Rounded
+    cvar_95: Annotated[Rounded, Field(description="Mean return of the worst 5 % of days, percent of a day")]
+    diversification_ratio: Rounded
 
 
 class Rebalancing(BaseModel):
     """Whether and how to get there."""
 
     recommended: bool
-    turnover: Annotated[float, Field(description="Percent of the portfolio that changes hands")]
-    cost: Annotated[float, Field(description="Rupees")]
-    yearly_gain: Annotated[float, Field(description="Certainty equivalent of what changes, rupees a year, before cost")]
+    turnover: Annotated[Rounded, Field(description="Percent of the portfolio that changes hands")]
+    cost: Annotated[Rounded, Field(description="Rupees")]
+    yearly_gain: Annotated[Rounded, Field(description="Certainty equivalent of the change, rupees a year, before cost")]
     break_even_days: Annotated[int | None, Field(description="Absent where the cost is never earned")] = None
     message: str
 
@@ -148,8 +148,8 @@ class Rebalancing(BaseModel):
 class FrontierPoint(BaseModel):
     """Percent a year."""
 
-    volatility: float
-    expected_return: float
+    volatility: Rounded
+    expected_return: Rounded
 
 
 EXAMPLE_POSITION: dict[str, JsonValue] = {

@@ -16,7 +16,7 @@ from components.data.sectors import sectors_of
 from components.errors import InvalidRequest
 from components.models.portfolio.position_sizing.sums import check_sums
 from components.models.product import ProductSpec, Route, Served, Subject, Tensors, text_tensor
-from components.wire import Integer, Payload
+from components.wire import Integer, Payload, Rounded
 
 Symbol = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:&^-]*$")]
 SectorName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -129,23 +129,23 @@ class RiskParameters(BaseModel):
 
     portfolioId: int
     symbol: str
-    recommendedPosition: Annotated[float, Field(ge=0, description="Percent of the portfolio")]
-    stopLoss: Annotated[float, Field(ge=0, description="Percent below the entry price")]
-    takeProfit: Annotated[float, Field(ge=0, description="Percent above the entry price")]
-    maxDrawdown: Annotated[float, Field(ge=0, description="Of the security within a month, expected, percent")]
-    volatilityAdjustment: Annotated[float, Field(gt=0, description="Long-run over forecast volatility")]
-    correlationRisk: Annotated[float, Field(ge=-1, le=1, description="Correlation with what is held")]
+    recommendedPosition: Annotated[Rounded, Field(ge=0, description="Percent of the portfolio")]
+    stopLoss: Annotated[Rounded, Field(ge=0, description="Percent below the entry price")]
+    takeProfit: Annotated[Rounded, Field(ge=0, description="Percent above the entry price")]
+    maxDrawdown: Annotated[Rounded, Field(ge=0, description="Of the security within a month, expected, percent")]
+    volatilityAdjustment: Annotated[Rounded, Field(gt=0, description="Long-run over forecast volatility")]
+    correlationRisk: Annotated[Rounded, Field(ge=-1, le=1, description="Correlation with what is held")]
     timestamp: str
     bindingLimit: Literal["volatility", "kelly", "cash"]
-    stopLossPrice: Annotated[float | None, Field(description="In the unit of price, where that was given")] = None
-    takeProfitPrice: float | None = None
-    expectedRisk: Annotated[float, Field(ge=0, description="Of the portfolio, annualised percent")]
-    volatilityForecast: Annotated[float, Field(gt=0, description="Of the security, annualised percent")]
-    expectedReturn: Annotated[float, Field(description="Of the security, annualised percent")]
-    kellyPosition: Annotated[float, Field(ge=0, description="Fractional Kelly, percent of the portfolio")]
-    volatilityPosition: Annotated[float, Field(ge=0, description="That meets the target, percent of the portfolio")]
-    cashLimit: Annotated[float, Field(ge=0, description="Percent of the portfolio")]
-    correlationPenalty: Annotated[float, Field(description="Share of the position that correlation takes away")]
+    stopLossPrice: Annotated[Rounded | None, Field(description="In the unit of price, where that was given")] = None
+    takeProfitPrice: Rounded | None = None
+    expectedRisk: Annotated[Rounded, Field(ge=0, description="Of the portfolio, annualised percent")]
+    volatilityForecast: Annotated[Rounded, Field(gt=0, description="Of the security, annualised percent")]
+    expectedReturn: Annotated[Rounded, Field(description="Of the security, annualised percent")]
+    kellyPosition: Annotated[Rounded, Field(ge=0, description="Fractional Kelly, percent of the portfolio")]
+    volatilityPosition: Annotated[Rounded, Field(ge=0, description="That meets the target, percent of the portfolio")]
+    cashLimit: Annotated[Rounded, Field(ge=0, description="Percent of the portfolio")]
+    correlationPenalty: Annotated[Rounded, Field(description="Share of the position that correlation takes away")]
     confidence: Share
     model_version: str
     generated_at: str

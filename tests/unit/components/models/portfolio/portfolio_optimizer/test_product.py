@@ -72,7 +72,7 @@ def test_trades_of_a_security_that_is_held_are_told_in_units() -> None:
         price = next(
             h["current_value"] / h["quantity"] for h in EXAMPLE_HOLDINGS if h["security_id"] == position.security_id
         )  # type: ignore[index, call-overload, operator]
-        assert position.trade_quantity == pytest.approx(position.trade_value / price)
+        assert position.trade_quantity == pytest.approx(position.trade_value / price, abs=1e-3)
         assert position.action == (
             "hold" if not position.trade_value else "buy" if position.trade_value > 0 else "sell"
         )
