@@ -135,14 +135,15 @@ def results(
 
 def search_job(kind: Literal["automl", "tuning"], body: SearchRequest, caller: Caller) -> NewJob:
     """Return the job of a search."""
+    spec = get_spec(body.model_name)
     return NewJob(
         kind,
-        get_spec(body.model_name).name,
+        spec.name,
         caller.pseudonym,
         name=body.job_name,
         model_config={"params": body.fixed},
         training_config={"trials": body.trials, "timeout_s": body.max_duration_s, "seed": body.seed},
-        dataset_config=body.dataset_config.arguments(),
+        dataset_config=body.dataset_config.arguments(spec.source),
     )
 
 

@@ -37,14 +37,15 @@ def start(
     caller: Caller = may("training:write"),
 ) -> Envelope[Ticket]:
     """Train, evaluate and judge a model as `arthaflow run` does; what passes the gate is registered as a candidate."""
+    spec = get_spec(body.model_name)
     job = NewJob(
         "training",
-        get_spec(body.model_name).name,
+        spec.name,
         caller.pseudonym,
         name=body.job_name,
         model_config={"params": body.hyperparameters},
         training_config=body.training_config.model_dump(exclude_none=True),
-        dataset_config=body.dataset_config.arguments(),
+        dataset_config=body.dataset_config.arguments(spec.source),
         compute_resources=body.compute_resources.model_dump(exclude_none=True) if body.compute_resources else None,
         estimated_minutes=body.estimated_duration_minutes,
     )

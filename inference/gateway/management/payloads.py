@@ -40,11 +40,10 @@ class DatasetConfig(Payload):
     bar: Bar = "1d"
     until: Day | None = Field(default=None, description="Use data up to this day only.", examples=["2016-12-30"])
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the graph's arguments."""
+    def arguments(self, usual: str) -> dict[str, Any]:
+        """Return the graph's arguments; ``usual`` is the model's own source."""
         until = {"until": self.until.isoformat()} if self.until else {}
-        source = {"source": self.source} if self.source else {}
-        return {**source, "bar": self.bar, **until}
+        return {"source": self.source or usual, "bar": self.bar, **until}
 
 
 class TrainingConfig(Payload):
